@@ -1,0 +1,263 @@
+"""A change, and all that is known of it."""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from surefoot.domain.lifecycle import Event, Phase, after
+
+__all__ = [
+    "Approval",
+    "Cause",
+    "Change",
+    "Commit",
+    "Diff",
+    "Harm",
+    "Intent",
+    "Order",
+    "Part",
+    "PartOf",
+    "PartState",
+    "Parts",
+    "Person",
+    "Stamps",
+    "Wait",
+    "WaitCause",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of the team. Two are the same person when their addresses are."""
+
+    name: str
+    email: str
+
+    def same_as(self, other: "Person") -> bool:
+        """Whether both are one person; addresses are compared without case."""
+        return self.email.casefold() == other.email.casefold()
+
+    def __str__(self) -> str:
+        """As git writes it."""
+        return f"{self.name} <{self.email}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit of a change; `at` is when it was committed, in epoch seconds."""
+
+    id: str
+    subject: str
+    authors: tuple[Person, ...]  # author first, then co-authors by trailer
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a change alters. `identity` survives a move of the base (DESIGN: identity of a diff)."""
+
+    identity: str
+    files: tuple[str, ...]
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a change is for: its sentence, the metrics it must be watched with, what it fixes."""
+
+    why: str
+    watch: tuple[str, ...] = ()
+    expect: tuple[str, ...] = ()
+    fixes: int | None = None
+
+
+class Part(StrEnum):
+    """The four parts of getting ready."""
+
+    CHECKS = "checks"
+    REVIEW = "review"
+    BUILD = "build"
+    PREPARE = "prepare"  # start, warm-up, and rehearsal of the way back
+
+
+class PartState(StrEnum):
+    """How far a part is."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PartOf:
+    """One part of getting ready: its state, its own time (epoch seconds), and what it said."""
+
+    state: PartState = PartState.OPEN
+    started_at: float | None = None
+    ended_at: float | None = None
+    said: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether this part is behind us."""
+        return self.state is PartState.DONE
+
+    @property
+    def failed(self) -> bool:
+        """Whether this part ended badly."""
+        return self.state is PartState.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All four parts of getting ready."""
+
+    checks: PartOf = PartOf()
+    review: PartOf = PartOf()
+    build: PartOf = PartOf()
+    prepare: PartOf = PartOf()
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's yes to a diff. It stands while the diff's identity does."""
+
+    by: Person
+    at: float
+    identity: str
+
+
+class Cause(StrEnum):
+    """Why a change was given back."""
+
+    HARM = "harm"
+    PERSON = "person"
+    INCONCLUSIVE = "inconclusive"
+    UNWATCHED = "unwatched"
+    HOST = "host"
+    CARRIED = "carried"
+
+
+class WaitCause(StrEnum):
+    """What a change can wait for."""
+
+    PERSON = "a person"
+    FIX = "a fix"
+    REBASE = "a rebase"
+    TELEMETRY = "telemetry"
+    HOLD = "a hold"
+    TRAFFIC = "traffic"
+    TURN = "its turn"
+    STUCK = "being stuck"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait: for what, since and until when (epoch seconds), and what happens then."""
+
+    cause: WaitCause
+    since: float
+    until: float | None
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person, or the machine by the same door, told Surefoot to do with a change."""
+
+    by: Person
+    at: float
+    because: str = ""
+    carried: bool = False  # undone because a change under it was
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """When things happened, in epoch seconds. Each is set once and never moved."""
+
+    committed_at: float
+    proposed_at: float
+    ready_at: float | None = None
+    exposed_at: float | None = None
+    share_at: float | None = None  # the last change of share; the one stamp that moves
+    verdict_at: float | None = None
+    live_at: float | None = None
+    soak_until: float | None = None
+    undo_at: float | None = None
+    given_back_at: float | None = None
+    restored_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What users got from a change: bad answers or none, beside what the old one would give."""
+
+    requests: int = 0
+    harmed: int = 0
+    expected: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A range of commits on its way to production.
+
+    `base` and `base_number` name what it stands on (None for the first release of a service);
+    `steps` are the shares it climbs, fixed before its first user, and `step` the index of the
+    present one; `because` is the sentence of its state.
+    """
+
+    service: str
+    number: int
+    revision: str
+    base: str | None
+    base_number: int | None
+    commits: tuple[Commit, ...]
+    diff: Diff
+    intent: Intent
+    shipper: Person
+    stamps: Stamps
+    phase: Phase = Phase.PROPOSED
+    because: str = ""
+    parts: Parts = field(default_factory=Parts)
+    approvals: tuple[Approval, ...] = ()
+    asked: tuple[str, ...] = ()
+    rehearsed_s: float | None = None
+    steps: tuple[float, ...] = ()
+    step: int = 0
+    wait: Wait | None = None
+    undo: Order | None = None
+    accept: Order | None = None
+    cause: Cause | None = None
+    worse: str | None = None  # the metric that was worse, or the fact that was seen
+    verdict: str = ""  # the verdict with what was proven beside it
+    harm: Harm = field(default_factory=Harm)
+
+    @property
+    def authors(self) -> tuple[Person, ...]:
+        """Everybody who wrote a commit of it, each once."""
+        found: dict[str, Person] = {}
+        for commit in self.commits:
+            for person in commit.authors:
+                found.setdefault(person.email.casefold(), person)
+        return tuple(found.values())
+
+    def may_approve(self, person: Person) -> bool:
+        """Nobody approves their own."""
+        return not any(person.same_as(one) for one in (*self.authors, self.shipper))
+
+    @property
+    def approved(self) -> bool:
+        """Whether somebody else said yes to exactly this diff."""
+        return any(
+            approval.identity == self.diff.identity and self.may_approve(approval.by)
+            for approval in self.approvals
+        )
+
+    def moved(self, event: Event, because: str) -> "Change":
+        """This change in the phase that follows; waits end with the phase they stood in.
+
+        Raises:
+            IllegalMove: the table has no such arrow.
+        """
+        return replace(self, phase=after(self.phase, event), because=because, wait=None)

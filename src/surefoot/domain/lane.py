@@ -1,0 +1,124 @@
+"""One rollout at a time for a service: who is live, who is exposed, who waits, in which order.
+
+All of it is read off the changes; nothing here is stored beside them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from surefoot.domain.change import Cause, Change
+from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
+
+__all__ = ["Hold", "Lane", "lane_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A person's word that nothing further is to be exposed."""
+
+    by: str
+    because: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The lane of one service.
+
+    `live` serves users (or is given back to); `before` is the release that would serve if `live`
+    were undone; `exposed` is the change that has or had the lane and is not settled yet;
+    `waiting` are the unexposed ones in their order; `harmful` did harm and are not yet fixed.
+    """
+
+    service: str
+    live: Change | None
+    before: Change | None
+    exposed: Change | None
+    waiting: tuple[Change, ...]
+    harmful: tuple[Change, ...]
+    hold: Hold | None
+
+    @property
+    def suspects(self) -> frozenset[str]:
+        """The commits that did harm and are not yet fixed."""
+        return frozenset(commit.id for change in self.harmful for commit in change.commits)
+
+    def carries_suspect(self, change: Change) -> bool:
+        """Whether a change holds a commit that did harm."""
+        return any(commit.id in self.suspects for commit in change.commits)
+
+    def fixes(self, change: Change) -> bool:
+        """Whether a change says that it mends what holds the lane."""
+        return any(harmful.number == change.intent.fixes for harmful in self.harmful)
+
+    def may_go(self, change: Change) -> bool:
+        """While harm is unmended only its fix goes on; otherwise what holds no suspect."""
+        return self.fixes(change) or not self.harmful
+
+    def head(self) -> Change | None:
+        """The first unexposed change that may go on: the one that is started and warmed."""
+        return next((change for change in self.waiting if self.may_go(change)), None)
+
+    def position(self, change: Change) -> int:
+        """Its place in the order, from 1."""
+        return [one.number for one in self.waiting].index(change.number) + 1
+
+    def wanted(self, now: float) -> frozenset[int]:
+        """The releases that must run: live, warm while it soaks, exposed, and a prepared head."""
+        wanted = {change.number for change in (self.live, self.exposed) if change}
+        if self.before and self.live and (self.exposed or _soaks(self.live, now)):
+            wanted.add(self.before.number)
+        head = self.head()
+        if head and head.parts.build.done:
+            wanted.add(head.number)
+        return frozenset(wanted)
+
+
+def _soaks(change: Change, now: float) -> bool:
+    return change.stamps.soak_until is not None and now < change.stamps.soak_until
+
+
+def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
+    """The lane of a service, from all its changes."""
+    live = sorted(
+        (change for change in changes if change.phase in LIVE),
+        key=lambda change: change.stamps.live_at or 0.0,
+        reverse=True,
+    )
+    harmful = _harmful(changes)
+    waiting = [change for change in changes if change.phase in UNEXPOSED]
+    numbers = {change.number for change in harmful}
+    waiting.sort(key=lambda change: (change.intent.fixes not in numbers, change.number))
+    return Lane(
+        service=service,
+        live=live[0] if live else None,
+        before=live[1] if len(live) > 1 else None,
+        exposed=next((change for change in changes if change.phase in EXPOSED), None),
+        waiting=tuple(waiting),
+        harmful=harmful,
+        hold=hold,
+    )
+
+
+def _harmful(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Restored for harm, with no later fix that is live. A failed fix joins what it failed on."""
+    mended: set[int] = set()
+    by_number = {change.number: change for change in changes}
+    for change in changes:
+        if change.phase in LIVE:
+            target = change.intent.fixes
+            while target is not None and target not in mended:
+                mended.add(target)
+                mended |= {
+                    other.number
+                    for other in changes
+                    if other.intent.fixes == target and other.phase is Phase.RESTORED
+                }
+                target = by_number[target].intent.fixes if target in by_number else None
+    return tuple(
+        change
+        for change in changes
+        if change.phase is Phase.RESTORED
+        and change.cause is Cause.HARM
+        and change.number not in mended
+    )

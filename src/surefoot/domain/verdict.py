@@ -1,0 +1,67 @@
+"""What the evidence says, as a value: one of four words, and what stands beside it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Margin", "MetricReading", "Reading", "Word"]
+
+
+class Word(StrEnum):
+    """A verdict. Exactly these four."""
+
+    WORSE = "worse"
+    VERIFIED = "verified"
+    WATCHING = "watching"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """How much worse a metric may be and still count as not worse.
+
+    `ratio` multiplies the baseline's rate, `points` adds to it (percentage points); whichever is
+    looser holds. `rung` names the step of the ladder it came from, or "declared".
+    """
+
+    ratio: float
+    points: float
+    rung: str
+
+    def __str__(self) -> str:
+        """The margin in words: "at most +1 point or x2"."""
+        noun = "point" if self.points == 1 else "points"
+        return f"at most +{self.points:g} {noun} or x{self.ratio:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReading:
+    """What is known of one metric. `harm` and `ok` are evidence as e-values (1 is none)."""
+
+    name: str
+    word: Word
+    margin: Margin | None
+    harm: float
+    ok: float
+    required: bool
+    canary_bad: int = 0
+    canary_all: int = 0
+    baseline_bad: int = 0
+    baseline_all: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The judge's answer at one moment.
+
+    `at` is in seconds since the first exposure. `evidence` is the weighted sum against *worse*,
+    which 100 ends. `gate` tells that enough is known to leave the present step.
+    """
+
+    word: Word
+    at: float
+    metric: str | None
+    because: str
+    evidence: float
+    gate: bool
+    ratio: tuple[float, float] | None = None
+    metrics: tuple[MetricReading, ...] = ()

@@ -1,0 +1,454 @@
+"""The seams to the outside world. Adapters implement them; the engine knows nothing else.
+
+Every method may raise `OutsideFailed`; the engine tries again. Each act is idempotent: it observes
+first and converges ("the share is 10 %", not "raise it").
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from surefoot.analysis.ticks import Row
+from surefoot.domain.change import Change, Commit, Diff, Person
+from surefoot.domain.manifest import Address, Metric
+
+__all__ = [
+    "Checks",
+    "Clock",
+    "CommandSpec",
+    "Entry",
+    "Finished",
+    "Front",
+    "GivenBack",
+    "InstanceFacts",
+    "Metered",
+    "NewEntry",
+    "Program",
+    "Programs",
+    "Rehearsal",
+    "ReleaseSpec",
+    "Routes",
+    "Saved",
+    "Scm",
+    "Seen",
+    "ServiceRecord",
+    "Store",
+    "Study",
+    "Target",
+    "Telemetry",
+    "Token",
+    "Traffic",
+    "UpstreamArm",
+    "Watched",
+]
+
+
+class Clock(Protocol):
+    """The only way to the time."""
+
+    def now(self) -> float:
+        """Wall time in epoch seconds: for stamps and deadlines that outlive a process."""
+
+    def boottime(self) -> float:
+        """Seconds that only go forward, sleep included: for leases and ticks."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+# --- source ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What the source says of `base..revision`; `trailers` are (key, value) in file order."""
+
+    revision: str
+    commits: tuple[Commit, ...]
+    diff: Diff
+    trailers: tuple[tuple[str, str], ...]
+
+
+class Scm(Protocol):
+    """A bare mirror for each service."""
+
+    async def init(self, service: str, source: str) -> None:
+        """Make the mirror of `source` (a path or an address), or point it there."""
+
+    async def fetch(self, service: str) -> None:
+        """Bring the mirror up to date."""
+
+    async def resolve(self, service: str, revision: str) -> str:
+        """The full hash of a revision. Raises `BadRevision` with the cure when there is none."""
+
+    async def descends(self, service: str, revision: str, base: str) -> bool:
+        """Whether `base` is an ancestor of `revision`, or the same."""
+
+    async def study(self, service: str, base: str | None, revision: str) -> Study:
+        """Commits, people, size and identity of `base..revision` (base None: the tip commit)."""
+
+    async def read(self, service: str, revision: str, path: str) -> str | None:
+        """A text file at a revision, or None. Raises `BadRevision` when it is not UTF-8 text."""
+
+    async def checkout(self, service: str, revision: str, into: Path) -> None:
+        """A clean tree of a revision in `into`. Raises `Refused` on submodules or LFS files."""
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A check or a build: argv, where, with what, for how long (seconds)."""
+
+    argv: tuple[str, ...]
+    folder: Path
+    time_limit_s: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+    output: Path | None = None  # the whole output goes here too, when given
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended. `said` is the end of its output, decoded with replacement."""
+
+    ok: bool
+    code: int | None  # None: it was ended at its time limit
+    seconds: float
+    said: str
+
+
+class Checks(Protocol):
+    """Runs checks and builds, without the service's secrets."""
+
+    async def run(self, command: CommandSpec) -> Finished:
+        """Run to the end or to the time limit, which ends the whole process group."""
+
+
+# --- programs ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that must keep running when the daemon is gone, started through the exec shim.
+
+    `lock` is the file that the running copy holds: a second program on the same lock is a hot
+    standby. `env_file` is read by the shim alone.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str]
+    lock: Path
+    log: Path
+    env_file: str | None = None
+    stop_timeout_s: float = 10.0
+
+
+class Programs(Protocol):
+    """The supervisor that is not the daemon."""
+
+    async def start(self) -> None:
+        """The supervisor runs; started when it does not."""
+
+    async def keep(self, program: Program) -> None:
+        """Run it and restart it for ever, under exactly this description."""
+
+    async def drop(self, name: str, *, kill: bool = False) -> None:
+        """End it and forget it, together with its whole process group."""
+
+    async def kept(self) -> tuple[str, ...]:
+        """The names of all programs that are kept."""
+
+    async def stop(self) -> None:
+        """End the supervisor and everything that it keeps."""
+
+
+# --- releases ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSpec:
+    """All that is needed to run a release as processes on this host."""
+
+    service: str
+    release: int
+    folder: Path
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    env_file: str | None
+    instances: int
+    health: str
+    ready_s: float
+    stop_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """One process of a release as it is now. `started` with `pid` tells a restart from a stay."""
+
+    index: int
+    port: int
+    pid: int | None
+    started: float | None
+    listening: bool
+
+
+class Target(Protocol):
+    """Where releases run. It outlives the daemon."""
+
+    async def start(self, spec: ReleaseSpec) -> tuple[InstanceFacts, ...]:
+        """Start it, or find it running; returns when its ports are chosen."""
+
+    async def ready(self, spec: ReleaseSpec) -> Finished:
+        """Wait until every instance listens by itself and answers its health path."""
+
+    async def look(self, service: str, release: int) -> tuple[InstanceFacts, ...]:
+        """Its processes as they are; empty when it does not run."""
+
+    async def stop(self, service: str, release: int, *, kill: bool = False) -> None:
+        """End it: SIGTERM, then SIGKILL after its stop timeout; `kill`: SIGKILL at once."""
+
+    async def running(self, service: str) -> tuple[int, ...]:
+        """The releases of a service that are set to run."""
+
+    async def said(self, service: str, release: int, lines: int) -> str:
+        """The end of what its instances wrote."""
+
+
+# --- traffic -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamArm:
+    """A release as the proxy knows it."""
+
+    release: int
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A service's place in the proxy: where users come in, and which releases it may reach."""
+
+    service: str
+    listen: Address
+    arms: tuple[UpstreamArm, ...]
+    health: str
+    sticky: str = "off"
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Who meets what. `share` of the requests meets `candidate`, the rest `live`.
+
+    `spare` is a warm release that answers when `live` cannot and there is no candidate; `change`
+    is the number the keeper's lease and fence are for.
+    """
+
+    service: str
+    live: int
+    candidate: int | None = None
+    share: float = 0.0
+    spare: int | None = None
+    change: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What the keeper did by itself while nobody held the lease; `at` in epoch seconds."""
+
+    service: str
+    change: int
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The routes of a service as read back, and how its releases are (release: healthy)."""
+
+    routes: Routes | None
+    healthy: Mapping[int, bool]
+    given_back: tuple[GivenBack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The way back, walked before any user: seconds until the old release answered again."""
+
+    ok: bool
+    seconds: float
+    said: str = ""
+
+
+class Traffic(Protocol):
+    """The proxy and its keeper. Production does not depend on the daemon being alive."""
+
+    async def start(self) -> None:
+        """Proxy and keeper run and answer; started when they do not."""
+
+    async def serve(self, front: Front) -> None:
+        """The proxy knows these releases, each seen once as healthy or for 5 s as not."""
+
+    async def route(self, routes: Routes, lease_s: float) -> float:
+        """Through the keeper: routes in place and read back; returns the seconds it took.
+
+        Raises:
+            Relieved: the keeper follows a newer control plane, or has fenced this change.
+        """
+
+    async def renew(self, service: str, change: int, lease_s: float) -> None:
+        """Hold the lease on an exposed change. Raises `Relieved` as `route` does."""
+
+    async def give_back(self, service: str) -> float:
+        """The keeper's stored fallback, now; needs no store and no disk. Returns seconds."""
+
+    async def seen(self, service: str) -> Seen:
+        """The truth, read back."""
+
+    async def rehearse(self, service: str, old: int, new: int, path: str) -> Rehearsal:
+        """Take a private route from old to new and back, through the real parts."""
+
+    async def warm(self, service: str, release: int, paths: Sequence[str]) -> None:
+        """Ask these paths of a release by the private route, before any user does."""
+
+    async def retire(self, service: str) -> None:
+        """Take a service off the proxy."""
+
+
+# --- telemetry ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What to look at each second: releases as arms, and the declared metrics with their page."""
+
+    service: str
+    canary: UpstreamArm | None
+    baseline: UpstreamArm | None
+    metrics: tuple[Metric, ...] = ()
+    metrics_path: str | None = None
+    exposed_at: float = 0.0  # boottime of the first exposure: `t` of the rows counts from here
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """One look: ticks for both arms over the same interval, and what liveness needs.
+
+    `missing` names the declared metrics that had no sample; they are unknown, never zero.
+    """
+
+    rows: tuple[Row, ...]
+    canary_answered: int = 0
+    canary_active: int = 0
+    baseline_answered: int = 0
+    abandoned: int = 0
+    missing: tuple[str, ...] = ()
+
+
+class Telemetry(Protocol):
+    """Where ticks come from."""
+
+    async def look(self, watched: Watched) -> Metered | None:
+        """What happened since the last look at this service; None: nothing is known."""
+
+    async def names(self, watched: Watched) -> tuple[str, ...]:
+        """Declared selectors that the service's metrics page does not have."""
+
+    def forget(self, service: str) -> None:
+        """Start anew at the next look, after releases or routes changed."""
+
+
+# --- store -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A service that Surefoot ships. `manifest` is the text of the one that guards now."""
+
+    name: str
+    source: str
+    folder: str
+    manifest: str
+    last_number: int = 0
+    held_by: str | None = None
+    held_because: str | None = None
+    held_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """Something that happened, to be written down."""
+
+    at: float
+    service: str | None
+    change: int | None
+    kind: str
+    says: str
+    by: str | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(NewEntry):
+    """Something that happened, as the ledger has it."""
+
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One transaction: states, what happened, and the acts that are intended because of it."""
+
+    changes: tuple[Change, ...] = ()
+    services: tuple[ServiceRecord, ...] = ()
+    entries: tuple[NewEntry, ...] = ()
+    acts: tuple[tuple[str, int, str], ...] = ()  # service, change, the act in words
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A person's key, known by its hash alone."""
+
+    id: int
+    person: Person
+    hashed: str
+    created_at: float
+    revoked_at: float | None = None
+
+
+class Store(Protocol):
+    """The ledger and the present, one writer."""
+
+    async def services(self) -> tuple[ServiceRecord, ...]:
+        """Every service."""
+
+    async def changes(self, service: str | None = None) -> tuple[Change, ...]:
+        """Changes, oldest first."""
+
+    async def unreadable(self) -> tuple[tuple[str, int], ...]:
+        """Changes (service, number) whose state is newer than this version: left alone."""
+
+    async def save(self, saved: Saved) -> tuple[Entry, ...]:
+        """All of it or nothing; returns the entries with their numbers."""
+
+    async def entries(
+        self, after: int, limit: int, service: str | None = None, change: int | None = None
+    ) -> tuple[Entry, ...]:
+        """The ledger from behind `after`, oldest first."""
+
+    async def tokens(self) -> tuple[Token, ...]:
+        """Every token ever given."""
+
+    async def add_token(self, person: Person, hashed: str, at: float) -> Token:
+        """Remember a person's key."""
+
+    async def revoke_token(self, token: int, at: float) -> None:
+        """Close a key for good. Raises `NotFound`."""
+
+    async def next_epoch(self) -> int:
+        """A number higher than any before: one for each daemon that holds the lock."""
