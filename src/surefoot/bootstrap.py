@@ -1,0 +1,155 @@
+"""The only place that names concrete adapters: a home folder in, a running control plane out."""
+
+import asyncio
+import contextlib
+import getpass
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from surefoot import __version__
+from surefoot.adapters.clock import SystemClock
+from surefoot.adapters.commands import CommandChecks
+from surefoot.adapters.envoy import EnvoyTraffic, envoy_binary
+from surefoot.adapters.git import GitScm
+from surefoot.adapters.processes import ProcessTarget, SupervisorPrograms
+from surefoot.adapters.store import SqliteStore
+from surefoot.adapters.telemetry import ProxyTelemetry
+from surefoot.api.app import create_app
+from surefoot.domain.change import Person
+from surefoot.domain.errors import SurefootError
+from surefoot.engine.control import Health
+from surefoot.engine.desk import Desk
+from surefoot.engine.driver import Driver
+from surefoot.engine.lock import HomeLock
+from surefoot.engine.run import Outside
+from surefoot.engine.waking import wake_up
+from surefoot.ports import Entry
+
+__all__ = ["main"]
+
+DEFAULT_LISTEN = "127.0.0.1:0"
+BEAT_S = 1.0
+log = logging.getLogger(__name__)
+
+
+def main(home: Path, listen: str | None = None) -> int:
+    """Run the control plane in the foreground until it is told to stop. Returns an exit code."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        asyncio.run(serve(home, listen or DEFAULT_LISTEN))
+    except SurefootError as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- the foreground's own console
+        return 50
+    return 0
+
+
+async def serve(home: Path, listen: str) -> None:
+    """Take the lock, bring services back, answer until stopped, let go."""
+    clock = SystemClock()
+    lock = HomeLock(home, clock)
+    await lock.take()
+    store = SqliteStore(home / "ledger.db")
+    await store.open()
+    epoch = await store.next_epoch()
+    outside = _outside(home, clock, store, epoch)
+    stopping = asyncio.Event()
+    heard: list[Desk] = []
+
+    def hear(entry: Entry) -> None:
+        for desk in heard:
+            desk.hear(entry)
+
+    driver = Driver(outside, home, hear)
+    health = Health(__version__, os.getpid(), epoch, str(home))
+    desk = Desk(driver, health, stopping.set)
+    heard.append(desk)
+    beating = asyncio.create_task(_beat(lock, clock))
+    try:
+        await outside.programs.start()
+        await outside.traffic.start()
+        await _owner(desk, home)
+        await wake_up(driver)
+        await _answer(desk, listen, lock, epoch, stopping)
+    finally:
+        beating.cancel()
+        await driver.stop()
+        await store.close()
+        lock.release()
+
+
+def _outside(home: Path, clock: SystemClock, store: SqliteStore, epoch: int) -> Outside:
+    programs = SupervisorPrograms(home, clock)
+    traffic = EnvoyTraffic(home, programs, envoy_binary(os.environ), epoch, clock)
+    return Outside(
+        clock=clock,
+        store=store,
+        scm=GitScm(home),
+        checks=CommandChecks(),
+        programs=programs,
+        target=ProcessTarget(home, programs, clock),
+        traffic=traffic,
+        telemetry=ProxyTelemetry(traffic.admin_socket, traffic.attempts_log, clock),
+    )
+
+
+async def _beat(lock: HomeLock, clock: SystemClock) -> None:
+    """As long as the loop turns, the heartbeat is fresh; a frozen process has none."""
+    while True:
+        with contextlib.suppress(OSError):
+            lock.beat()
+        await clock.sleep(BEAT_S)
+
+
+async def _owner(desk: Desk, home: Path) -> None:
+    """The person who runs it on this host gets the first token, readable by them alone."""
+    file = home / "token"
+    if file.exists():
+        return
+    name = getpass.getuser()
+    person = await _git_person() or Person(name, f"{name}@{socket.gethostname()}")
+    _, secret = await desk.new_token(person, person)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(secret + "\n")
+
+
+async def _git_person() -> Person | None:
+    """Who git says is here, so that what they commit and what they order have one name."""
+    values = []
+    for key in ("user.name", "user.email"):
+        process = await asyncio.create_subprocess_exec(
+            "git", "config", "--global", key, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        values.append(output.decode(errors="replace").strip())
+    return Person(*values) if all(values) else None
+
+
+async def _answer(
+    desk: Desk, listen: str, lock: HomeLock, epoch: int, stopping: asyncio.Event
+) -> None:
+    """Serve the API until somebody stops us."""
+    host, _, port = listen.rpartition(":")
+    listener = socket.create_server((host or "127.0.0.1", int(port)))
+    host, bound = listener.getsockname()[:2]
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(desk), log_level="warning", timeout_graceful_shutdown=2)
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 -- serve() would take over our signals
+    lock.announce(f"{host}:{bound}", epoch)
+    log.info("Surefoot answers on http://%s:%s", host, bound)
+    await stopping.wait()
+    await asyncio.sleep(0.1)  # the order to stop is answered before the door closes
+    server.should_exit = True
+    await serving

@@ -1,0 +1,270 @@
+"""From an act to a port. Each converges: done twice, it is done once.
+
+Giving back, routes and ends are acts of an instant. Checks, build and preparing take their time:
+they run as jobs beside the loop and report a finished part.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from surefoot.domain.change import Change, PartOf, PartState
+from surefoot.domain.errors import OutsideFailed, Refused
+from surefoot.domain.facts import (
+    Act,
+    Build,
+    EndRelease,
+    GiveBack,
+    Prepare,
+    Route,
+    RunChecks,
+    StartRelease,
+)
+from surefoot.domain.manifest import Address, Check
+from surefoot.engine.run import Outside, ServiceRun
+from surefoot.ports import (
+    CommandSpec,
+    Finished,
+    Front,
+    InstanceFacts,
+    ReleaseSpec,
+    Routes,
+    UpstreamArm,
+    Watched,
+)
+
+__all__ = ["LEASE_S", "Actor", "PartDone"]
+
+LEASE_S = 10.0
+BUILD_LIMIT_S = 1800.0
+SAID_LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """A part of getting ready that has ended, and what the rehearsal took if it was one."""
+
+    name: str
+    part: PartOf
+    rehearsed_s: float | None = None
+
+
+class Actor:
+    """Carries out what was decided for any service."""
+
+    def __init__(self, outside: Outside, home: Path) -> None:
+        """Take the ports, and the home folder under which releases live."""
+        self.outside = outside
+        self.home = home
+
+    # --- in an instant -------------------------------------------------------------------------
+
+    async def perform(self, run: ServiceRun, change: Change, act: Act) -> None:
+        """Do what the act says, now. Jobs are not for here."""
+        match act:
+            case Route(share):
+                await self.route(run, change, share)
+            case GiveBack():
+                await self.give_back(run, change)
+            case EndRelease(release, kill):
+                await self.outside.target.stop(run.name, release, kill=kill)
+            case StartRelease(release):
+                await self.bring_up(run, run.changes[release])
+            case _:
+                raise OutsideFailed(f"Surefoot does not know how to do {act}.")
+
+    async def route(self, run: ServiceRun, change: Change, share: float) -> None:
+        """Users meet the change at this share; at 1 it is the live release."""
+        lane = run.lane
+        if share >= 1:
+            spare = lane.before.number if lane.before else None
+            await self.outside.traffic.route(
+                Routes(run.name, live=change.number, spare=spare), LEASE_S
+            )
+            return
+        if lane.live is None:
+            raise OutsideFailed(f"{run.name} has no live release to share its users with.")
+        if run.watch.exposure is None or run.watch.exposure.change != change.number:
+            await self._begin_watch(run, change)
+        routes = Routes(run.name, lane.live.number, change.number, share, change=change.number)
+        await self.outside.traffic.route(routes, LEASE_S)
+        run.watch.shared(share, self.outside.clock.boottime())
+
+    async def _begin_watch(self, run: ServiceRun, change: Change) -> None:
+        """The plan is fixed and the counters' base line taken, before the first user."""
+        now = self.outside.clock.boottime()
+        run.watch.begin(change.number, run.plans[change.number], now)
+        await self.outside.telemetry.look(await self.watched(run))
+
+    async def give_back(self, run: ServiceRun, change: Change) -> None:
+        """No user meets the change: by the keeper's stored way back, else by new routes."""
+        run.watch.end_judging()
+        live = run.lane.live
+        seen = await self.outside.traffic.seen(run.name)
+        if seen.routes and seen.routes.candidate == change.number:
+            await self.outside.traffic.give_back(run.name)
+        elif live and (seen.routes is None or seen.routes.live != live.number):
+            await self.outside.traffic.route(Routes(run.name, live=live.number), LEASE_S)
+
+    async def bring_up(self, run: ServiceRun, change: Change) -> Finished:
+        """A built release runs, is ready, and the proxy knows it."""
+        spec = self.release_spec(run, change)
+        await self.outside.target.start(spec)
+        finished = await self.outside.target.ready(spec)
+        if finished.ok:
+            await self.serve(run)
+        return finished
+
+    async def serve(self, run: ServiceRun) -> None:
+        """The proxy knows every release of the service that runs."""
+        arms = []
+        for release in await self.outside.target.running(run.name):
+            instances = await self.outside.target.look(run.name, release)
+            if instances:
+                arms.append(arm_of(release, instances))
+        manifest = run.manifest
+        await self.outside.traffic.serve(
+            Front(
+                service=run.name,
+                listen=manifest.listen,
+                arms=tuple(arms),
+                health=manifest.release.health,
+                sticky=manifest.traffic.sticky,
+                timeout_s=manifest.traffic.timeout_s,
+            )
+        )
+
+    async def watched(self, run: ServiceRun) -> Watched:
+        """What to look at: the exposed change beside the live release, or that one alone."""
+        serving, exposure = run.serving, run.watch.exposure
+        canary = exposure.change if exposure else None
+        return Watched(
+            service=run.name,
+            canary=await self._arm(run, canary),
+            baseline=await self._arm(run, serving.number if serving else None),
+            metrics=run.guards(canary) if canary is not None else run.manifest.metrics,
+            metrics_path=run.manifest.release.metrics,
+            exposed_at=exposure.began if exposure else 0.0,
+        )
+
+    async def _arm(self, run: ServiceRun, release: int | None) -> UpstreamArm | None:
+        if release is None:
+            return None
+        instances = await self.outside.target.look(run.name, release)
+        return arm_of(release, instances) if instances else None
+
+    # --- in their own time ---------------------------------------------------------------------
+
+    async def work(self, run: ServiceRun, change: Change, act: Act) -> PartDone:
+        """Do a job to its end, and say how it ended."""
+        began = self.outside.clock.now()
+        try:
+            match act:
+                case RunChecks():
+                    name, finished, rehearsed = "checks", await self._check(run, change), None
+                case Build():
+                    name, finished, rehearsed = "build", await self._build(run, change), None
+                case Prepare():
+                    name = "prepare"
+                    finished, rehearsed = await self._prepare(run, change)
+                case _:
+                    raise OutsideFailed(f"Surefoot does not know how to do {act}.")
+        except Refused as refusal:
+            name = {RunChecks: "checks", Build: "build"}.get(type(act), "prepare")
+            finished, rehearsed = (
+                Finished(ok=False, code=None, seconds=0.0, said=str(refusal)),
+                None,
+            )
+        state = PartState.DONE if finished.ok else PartState.FAILED
+        part = PartOf(state, began, self.outside.clock.now(), finished.said)
+        return PartDone(name, part, rehearsed)
+
+    def folder(self, run: ServiceRun, change: Change, use: str) -> Path:
+        """A checkout of a change: `tree` is what runs, `checks` is where checks may make a mess."""
+        return self.home / "services" / run.name / "releases" / str(change.number) / use
+
+    async def _check(self, run: ServiceRun, change: Change) -> Finished:
+        """Every check, one after the other; the first that does not pass ends it."""
+        checks = run.manifest_of(change.number).checks
+        finished = Finished(ok=True, code=0, seconds=0.0, said="no checks are declared")
+        if not checks:
+            return finished
+        root = self.folder(run, change, "checks")
+        await self.outside.scm.checkout(run.name, change.revision, root)
+        for check in checks:
+            finished = await self._run_check(run, check, root)
+            if not finished.ok:
+                said = f"check '{check.name}': {_why(finished)}\n{finished.said}"
+                return replace(finished, said=said)
+        return finished
+
+    async def _run_check(self, run: ServiceRun, check: Check, root: Path) -> Finished:
+        output = root.parent / f"check-{check.name}.log"
+        folder = root / run.record.folder
+        return await self.outside.checks.run(
+            CommandSpec(check.run, folder, check.time_limit_s, output=output)
+        )
+
+    async def _build(self, run: ServiceRun, change: Change) -> Finished:
+        """A clean checkout, built; it is what will run."""
+        root = self.folder(run, change, "tree")
+        await self.outside.scm.checkout(run.name, change.revision, root)
+        build = run.manifest_of(change.number).release.build
+        if not build:
+            return Finished(ok=True, code=0, seconds=0.0, said="nothing to build")
+        output = root.parent / "build.log"
+        folder = root / run.record.folder
+        finished = await self.outside.checks.run(
+            CommandSpec(build, folder, BUILD_LIMIT_S, output=output)
+        )
+        return (
+            finished
+            if finished.ok
+            else replace(finished, said=f"{_why(finished)}\n{finished.said}")
+        )
+
+    async def _prepare(self, run: ServiceRun, change: Change) -> tuple[Finished, float | None]:
+        """Start, warm up, and walk the way back once before any user meets the change."""
+        finished = await self.bring_up(run, change)
+        if not finished.ok:
+            await self.outside.target.stop(run.name, change.number)
+            return finished, None
+        manifest = run.manifest_of(change.number)
+        paths = manifest.release.warm or (manifest.release.health,)
+        await self.outside.traffic.warm(run.name, change.number, paths)
+        live = run.lane.live
+        if live is None:
+            return finished, None
+        path = manifest.release.health
+        rehearsal = await self.outside.traffic.rehearse(run.name, live.number, change.number, path)
+        if not rehearsal.ok:
+            said = f"The way back could not be rehearsed: {rehearsal.said}"
+            return Finished(ok=False, code=None, seconds=rehearsal.seconds, said=said), None
+        return finished, rehearsal.seconds
+
+    def release_spec(self, run: ServiceRun, change: Change) -> ReleaseSpec:
+        """How a change's release is run."""
+        manifest = run.manifest_of(change.number)
+        rules = manifest.release
+        return ReleaseSpec(
+            service=run.name,
+            release=change.number,
+            folder=self.folder(run, change, "tree") / run.record.folder,
+            argv=rules.run,
+            environment=dict(rules.env),
+            env_file=rules.env_file,
+            instances=rules.instances,
+            health=rules.health,
+            ready_s=rules.ready_s,
+            stop_timeout_s=rules.stop_timeout_s,
+        )
+
+
+def arm_of(release: int, instances: tuple[InstanceFacts, ...]) -> UpstreamArm:
+    """A release's processes as the proxy knows them."""
+    return UpstreamArm(release, tuple(Address("127.0.0.1", one.port) for one in instances))
+
+
+def _why(finished: Finished) -> str:
+    if finished.code is None:
+        return f"ended at its time limit after {finished.seconds:.0f} s"
+    return f"exit {finished.code} after {finished.seconds:.1f} s"

@@ -1,0 +1,125 @@
+"""What a person can ask of the control plane: the one door for every face."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from surefoot.domain.change import Intent, Person
+from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
+from surefoot.ports import Entry, Token
+
+__all__ = ["Control", "Health", "LogQuery", "ShipOrder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The control plane itself."""
+
+    version: str
+    pid: int
+    epoch: int
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShipOrder:
+    """What `ship` and `plan` are asked. `again` retries change number `again`."""
+
+    service: str
+    revision: str
+    intent: Intent
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which changes `log` shows, newest first. `serving_at`: what served users then."""
+
+    service: str | None = None
+    since: float | None = None
+    author: str | None = None
+    outcome: str | None = None
+    path: str | None = None
+    serving_at: float | None = None
+    limit: int = 50
+
+
+class Control(Protocol):
+    """Every order carries the person of the token. Refusals raise `SurefootError`s."""
+
+    def health(self) -> Health:
+        """Who answers."""
+
+    async def register(self, source: str, folder: str, manifest: str, by: Person) -> ServiceStatus:
+        """Know a service by its manifest's text and its source; again is the same."""
+
+    async def services(self) -> tuple[ServiceStatus, ...]:
+        """Every service."""
+
+    async def service(self, name: str) -> ServiceStatus:
+        """One service. Raises `NotFound`."""
+
+    async def plan(self, order: ShipOrder, by: Person) -> PlanStatus:
+        """What `ship` would do. Changes nothing."""
+
+    async def ship(self, order: ShipOrder, by: Person) -> ChangeStatus:
+        """Take a change on its way. Raises `Refused` with the cure."""
+
+    async def change(self, number: int, service: str | None = None) -> ChangeStatus:
+        """One change. Raises `NotFound`."""
+
+    async def log(self, query: LogQuery) -> tuple[ChangeStatus, ...]:
+        """Changes, newest first."""
+
+    async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
+        """Give the service back; a second undo says that there is nothing to undo."""
+
+    async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
+        """As `undo`, for what is exposed, else live, in this service."""
+
+    async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
+        """Answer for a change that the evidence could not decide."""
+
+    async def hold(self, service: str, by: Person, because: str) -> ServiceStatus:
+        """Expose nothing further here until `resume`."""
+
+    async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:
+        """Open the lane again."""
+
+    async def approve(self, number: int, by: Person) -> ChangeStatus:
+        """Say yes to this very diff. Never one's own."""
+
+    async def ask(self, number: int, by: Person, question: str) -> ChangeStatus:
+        """Ask the author something; the review stays open."""
+
+    async def reviews(self, by: Person) -> tuple[ChangeStatus, ...]:
+        """Changes that wait for somebody's yes and that this person may review."""
+
+    async def evidence(self, number: int, service: str | None = None) -> str:
+        """The recorded ticks of a change, as `surefoot judge` reads them."""
+
+    async def entries(
+        self, after: int, limit: int, service: str | None = None, change: int | None = None
+    ) -> tuple[Entry, ...]:
+        """The ledger."""
+
+    def follow(self, after: int) -> AsyncIterator[Entry]:
+        """The ledger from behind `after`, and then as it grows."""
+
+    async def doctor(self) -> tuple[DoctorFinding, ...]:
+        """What is missing, and the cure."""
+
+    async def who(self, secret: str) -> Person | None:
+        """The person behind a token, or None."""
+
+    async def tokens(self) -> tuple[Token, ...]:
+        """Every token, without its secret."""
+
+    async def new_token(self, person: Person, by: Person) -> tuple[Token, str]:
+        """A token for a person, and its secret: shown once, stored hashed."""
+
+    async def revoke_token(self, token: int, by: Person) -> None:
+        """Close a token."""
+
+    async def down(self, by: Person) -> tuple[str, ...]:
+        """Stop the control plane: what is exposed is given back; users stay served. Sentences."""

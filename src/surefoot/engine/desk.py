@@ -1,0 +1,489 @@
+"""Where orders arrive: undo, ship, accept, approve and the rest, each with the person behind it.
+
+An order is written down with the state that it changes, in one transaction, and wakes the driver.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from surefoot.config.manifest import parse_manifest
+from surefoot.domain.change import Approval, Change, Order, PartOf, PartState, Person
+from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
+from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
+from surefoot.engine.control import Health, LogQuery, ShipOrder
+from surefoot.engine.doctor import examine
+from surefoot.engine.driver import Driver
+from surefoot.engine.planning import plan_for
+from surefoot.engine.run import Outside, ServiceRun
+from surefoot.engine.shipping import propose
+from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
+from surefoot.engine.telling import change_status, in_words, service_status, size_of
+from surefoot.engine.watch import Watch
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
+
+__all__ = ["Desk", "hashed"]
+
+TOKEN_PREFIX = "sf_"  # noqa: S105 -- a mark by which a leaked one is recognised
+HEARD_MAX = 1000
+
+
+class Desk:
+    """Implements `Control` on top of the driver."""
+
+    def __init__(self, driver: Driver, health: Health, stop: Callable[[], None]) -> None:
+        """Take the driver, who we are, and what ends the daemon."""
+        self.driver = driver
+        self.outside: Outside = driver.outside
+        self._health = health
+        self._stop = stop
+        self._listeners: set[asyncio.Queue[Entry]] = set()
+        self._shipping = asyncio.Lock()
+
+    def health(self) -> Health:
+        """Who answers."""
+        return self._health
+
+    # --- services ------------------------------------------------------------------------------
+
+    async def register(self, source: str, folder: str, manifest: str, by: Person) -> ServiceStatus:
+        """Know a service by its manifest's text and its source; again is the same."""
+        parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
+        async with self._shipping:
+            known = self.driver.runs.get(parsed.name)
+            if known is None:
+                known = await self._add_service(source, folder, manifest, by)
+        return await self._service_status(known)
+
+    async def _add_service(self, source: str, folder: str, manifest: str, by: Person) -> ServiceRun:
+        parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
+        for other in self.driver.runs.values():
+            if other.manifest.listen == parsed.listen:
+                raise Refused(
+                    f"{other.name} already listens on {parsed.listen}.",
+                    cure="Give this service another `listen` in surefoot.toml.",
+                )
+        await self.outside.scm.init(parsed.name, source)
+        record = ServiceRecord(parsed.name, source, folder, manifest)
+        says = f"{parsed.name} is known, from {source}."
+        await self.driver.save(
+            Saved(
+                services=(record,), entries=(self._entry(record.name, None, "service", says, by),)
+            )
+        )
+        run = ServiceRun(record, parsed, Watch(self.evidence_folder(parsed.name)))
+        self.driver.add(run)
+        return run
+
+    def evidence_folder(self, service: str) -> Path:
+        """Where the evidence of a service's changes is kept."""
+        return self.driver.home / "services" / service / "evidence"
+
+    async def services(self) -> tuple[ServiceStatus, ...]:
+        """Every service."""
+        return tuple([await self._service_status(run) for run in self.driver.runs.values()])
+
+    async def service(self, name: str) -> ServiceStatus:
+        """One service. Raises `NotFound`."""
+        return await self._service_status(self._run(name))
+
+    async def _service_status(self, run: ServiceRun) -> ServiceStatus:
+        return service_status(run, await self._share(run), self.outside.clock.now())
+
+    async def _share(self, run: ServiceRun) -> float:
+        """What the proxy says now; what was last ordered when it does not answer."""
+        exposed = run.lane.exposed
+        if exposed is None:
+            return 0.0
+        try:
+            routes = (await self.outside.traffic.seen(run.name)).routes
+        except OutsideFailed:
+            return exposed.steps[exposed.step] if exposed.steps else 0.0
+        if routes is None or routes.candidate != exposed.number:
+            return 1.0 if routes and routes.live == exposed.number else 0.0
+        return routes.share
+
+    def _run(self, name: str) -> ServiceRun:
+        try:
+            return self.driver.runs[name]
+        except KeyError:
+            raise NotFound(
+                f"There is no service '{name}'.", cure="`surefoot status` lists them."
+            ) from None
+
+    # --- shipping ------------------------------------------------------------------------------
+
+    async def plan(self, order: ShipOrder, by: Person) -> PlanStatus:
+        """What `ship` would do. Changes nothing."""
+        run = self._run(order.service)
+        proposal = await propose(run, order, by, self._next_number(), self.outside)
+        change, manifest = proposal.change, proposal.manifest
+        plan = plan_for(run, change)
+        reviewers = [str(one) for one in manifest.members if change.may_approve(one)]
+        old = run.lane.live
+        return PlanStatus(
+            service=run.name,
+            revision=change.revision,
+            base=change.base,
+            base_number=change.base_number,
+            size=size_of(change),
+            files=change.diff.files,
+            commits=tuple(f"{one.id[:7]} {one.subject}" for one in change.commits),
+            checks=tuple(check.name for check in manifest.checks),
+            review=manifest.review.value,
+            reviewers=tuple(reviewers),
+            metrics=tuple(metric.name for metric in plan.metrics if metric.required),
+            steps=plan.steps,
+            forecast=in_words(plan),
+            undo="a switch of traffic back to the release that keeps running"
+            if old
+            else "nothing is live yet: there is nothing to go back to",
+            position=len(run.lane.waiting) + 1,
+            warnings=proposal.warnings,
+        )
+
+    async def ship(self, order: ShipOrder, by: Person) -> ChangeStatus:
+        """Take a change on its way. Raises `Refused` with the cure."""
+        run = self._run(order.service)
+        async with self._shipping:
+            number = 0 if order.adopt else self._next_number()
+            proposal = await propose(run, order, by, number, self.outside)
+            change = proposal.change
+            says = f'{by.name} ships {change.revision[:7]}: "{change.intent.why}"'
+            async with run.turn:
+                run.manifests[number], run.texts[number] = proposal.manifest, proposal.text
+                await self._write(run, change, "proposed", says, by)
+        return await self._status(run, change)
+
+    def _next_number(self) -> int:
+        numbers = [number for run in self.driver.runs.values() for number in run.changes]
+        return max(numbers, default=0) + 1
+
+    # --- looking -------------------------------------------------------------------------------
+
+    async def change(self, number: int, service: str | None = None) -> ChangeStatus:
+        """One change. Raises `NotFound`."""
+        run, change = self._find(number, service)
+        return await self._status(run, change)
+
+    def _find(self, number: int, service: str | None = None) -> tuple[ServiceRun, Change]:
+        runs = [self._run(service)] if service else list(self.driver.runs.values())
+        found = [run for run in runs if number in run.changes]
+        if len(found) == 1:
+            return found[0], found[0].changes[number]
+        if found:
+            names = ", ".join(run.name for run in found)
+            raise NotFound(
+                f"Several services have a {number}: {names}.", cure="Name one with --service."
+            )
+        raise NotFound(f"There is no change {number}.", cure="`surefoot log` lists them.")
+
+    async def _status(self, run: ServiceRun, change: Change) -> ChangeStatus:
+        exposed = run.lane.exposed
+        share = 0.0
+        if exposed and exposed.number == change.number:
+            share = await self._share(run)
+        elif run.lane.live and run.lane.live.number == change.number:
+            share = 1.0 - await self._share(run)
+        current = run.changes.get(change.number, change)
+        return change_status(run, current, share, self.outside.clock.now())
+
+    async def log(self, query: LogQuery) -> tuple[ChangeStatus, ...]:
+        """Changes, newest first."""
+        found = [
+            (run, change)
+            for run in self.driver.runs.values()
+            if query.service in {None, run.name}
+            for change in run.changes.values()
+            if _matches(query, change)
+        ]
+        found.sort(key=lambda pair: (pair[1].stamps.proposed_at, pair[1].number), reverse=True)
+        return tuple([await self._status(run, change) for run, change in found[: query.limit]])
+
+    async def evidence(self, number: int, service: str | None = None) -> str:
+        """The recorded ticks of a change, as `surefoot judge` reads them."""
+        run, _ = self._find(number, service)
+        file = run.watch.evidence(number)
+        if not file.exists():
+            raise NotFound(
+                f"{number} has no evidence: no user has met it.",
+                cure="`surefoot log` shows which changes were exposed.",
+            )
+        return await asyncio.to_thread(file.read_text, encoding="utf-8")
+
+    async def entries(
+        self, after: int, limit: int, service: str | None = None, change: int | None = None
+    ) -> tuple[Entry, ...]:
+        """The ledger."""
+        return await self.outside.store.entries(after, limit, service, change)
+
+    def hear(self, entry: Entry) -> None:
+        """Pass a new ledger entry to who follows; one who is far behind reads the ledger again."""
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(entry)
+
+    async def follow(self, after: int) -> AsyncIterator[Entry]:
+        """The ledger from behind `after`, and then as it grows."""
+        queue: asyncio.Queue[Entry] = asyncio.Queue(HEARD_MAX)
+        self._listeners.add(queue)
+        try:
+            while True:
+                entries = await self.outside.store.entries(after, HEARD_MAX)
+                for entry in entries:
+                    after = entry.seq
+                    yield entry
+                if not entries:
+                    await queue.get()
+        finally:
+            self._listeners.discard(queue)
+
+    async def doctor(self) -> tuple[DoctorFinding, ...]:
+        """What is missing, and the cure."""
+        return await examine(self.outside, self.driver.home, list(self.driver.runs.values()))
+
+    # --- orders on a change --------------------------------------------------------------------
+
+    async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
+        """Give the service back; a second undo says that there is nothing to undo."""
+        run, change = self._find(number)
+        return await self._undo(run, change, by, because)
+
+    async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
+        """As `undo`, for what is exposed, else live, in this service."""
+        run = self._run(service)
+        lane = run.lane
+        change = lane.exposed or lane.live
+        if change is None:
+            raise NotFound(f"Nothing to undo: nothing of {service} is live.", cure="")
+        return await self._undo(run, change, by, because)
+
+    async def _undo(
+        self, run: ServiceRun, change: Change, by: Person, because: str
+    ) -> ChangeStatus:
+        """An order to undo, carried to what stands on the change; idempotent."""
+        async with run.turn:
+            change = run.changes[change.number]
+            lane = run.lane
+            on_its_way_back = change.phase in {Phase.RESTORING, Phase.NOT_RESTORED}
+            history = change.phase in LIVE and lane.live is not None and lane.live is not change
+            if change.phase in FINAL or on_its_way_back or history or change.undo:
+                return await self._status(run, change)
+            if change.phase in LIVE and lane.before is None:
+                raise Refused(
+                    f"There is no release before {change.number} to go back to.",
+                    cure="Ship another revision, or stop the service with `surefoot down`.",
+                )
+            order = Order(by, self.outside.clock.now(), because)
+            says = f"{by.name} orders {change.number} undone{': ' + because if because else '.'}"
+            await self._write(run, replace(change, undo=order), "undo", says, by, late=True)
+            above = lane.exposed
+            if above and change.phase in LIVE and above.undo is None:
+                carried = replace(
+                    order, because=f"{change.number} under it is undone", carried=True
+                )
+                says = f"{above.number} is carried back with {change.number}."
+                await self._write(run, replace(above, undo=carried), "undo", says, by, late=True)
+        return await self._status(run, change)
+
+    async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
+        """Answer for a change that the evidence could not decide."""
+        run, change = self._find(number)
+        if not because.strip():
+            raise Refused("Accepting needs a reason.", cure='Add --because "...".')
+        async with run.turn:
+            change = run.changes[number]
+            if change.phase not in {Phase.ROLLING_OUT, Phase.VERIFYING}:
+                raise Refused(
+                    f"{number} is {change.phase}: only what users meet can be accepted.",
+                    cure=f"`surefoot why {number}` tells where it is.",
+                )
+            order = Order(by, self.outside.clock.now(), because)
+            says = f"{by.name} accepts {number}: {because}"
+            await self._write(run, replace(change, accept=order), "accept", says, by)
+        return await self._status(run, change)
+
+    async def approve(self, number: int, by: Person) -> ChangeStatus:
+        """Say yes to this very diff. Never one's own."""
+        run, change = self._find(number)
+        async with run.turn:
+            change = run.changes[number]
+            self._may_review(run, change, by)
+            now = self.outside.clock.now()
+            approval = Approval(by, now, change.diff.identity)
+            review = PartOf(PartState.DONE, change.stamps.proposed_at, now, f"by {by.name}")
+            approved = replace(
+                change,
+                approvals=(*change.approvals, approval),
+                parts=replace(change.parts, review=review),
+            )
+            await self._write(run, approved, "approved", f"{by.name} approves {number}.", by)
+        return await self._status(run, change)
+
+    async def ask(self, number: int, by: Person, question: str) -> ChangeStatus:
+        """Ask the author something; the review stays open."""
+        run, change = self._find(number)
+        async with run.turn:
+            change = run.changes[number]
+            self._may_review(run, change, by)
+            says = f"{by.name} asks: {question}"
+            await self._write(run, replace(change, asked=(*change.asked, says)), "asked", says, by)
+        return await self._status(run, change)
+
+    def _may_review(self, run: ServiceRun, change: Change, by: Person) -> None:
+        members = run.manifest.members or run.manifest_of(change.number).members
+        if change.phase not in UNEXPOSED | EXPOSED | LIVE:
+            raise Refused(
+                f"{change.number} is {change.phase}: there is nothing to review.", cure=""
+            )
+        if members and not any(by.same_as(member) for member in members):
+            raise NotAllowed(
+                f"{by.name} is not named as a member of {run.name}'s team.",
+                cure="Add them to [team] members in surefoot.toml, or ask a member.",
+            )
+        if not change.may_approve(by):
+            raise NotAllowed(
+                f"{by.name} wrote or shipped part of {change.number}; nobody reviews their own.",
+                cure=f"Ask somebody else: surefoot review {change.number} --approve",
+            )
+
+    async def reviews(self, by: Person) -> tuple[ChangeStatus, ...]:
+        """Changes that wait for somebody's yes and that this person may review."""
+        found = [
+            (run, change)
+            for run in self.driver.runs.values()
+            for change in run.lane.waiting
+            if not change.parts.review.done and change.may_approve(by)
+        ]
+        return tuple([await self._status(run, change) for run, change in found])
+
+    # --- orders on a lane ----------------------------------------------------------------------
+
+    async def hold(self, service: str, by: Person, because: str) -> ServiceStatus:
+        """Expose nothing further here until `resume`."""
+        run = self._run(service)
+        now = self.outside.clock.now()
+        async with run.turn:
+            record = replace(run.record, held_by=by.name, held_because=because, held_at=now)
+            says = f"{by.name} holds {service}: {because}"
+            await self._write_record(run, record, "hold", says, by)
+        return await self._service_status(run)
+
+    async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:
+        """Open the lane again."""
+        run = self._run(service)
+        async with run.turn:
+            record = replace(run.record, held_by=None, held_because=None, held_at=None)
+            says = f"{by.name} resumes {service}: {because}"
+            await self._write_record(run, record, "resume", says, by)
+        return await self._service_status(run)
+
+    # --- people --------------------------------------------------------------------------------
+
+    async def who(self, secret: str) -> Person | None:
+        """The person behind a token, or None."""
+        wanted = hashed(secret)
+        for token in await self.outside.store.tokens():
+            if token.revoked_at is None and secrets.compare_digest(token.hashed, wanted):
+                return token.person
+        return None
+
+    async def tokens(self) -> tuple[Token, ...]:
+        """Every token, without its secret."""
+        return await self.outside.store.tokens()
+
+    async def new_token(self, person: Person, by: Person) -> tuple[Token, str]:
+        """A token for a person, and its secret: shown once, stored hashed."""
+        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        now = self.outside.clock.now()
+        token = await self.outside.store.add_token(person, hashed(secret), now)
+        says = f"{by.name} gives {person.name} a token."
+        await self.driver.save(Saved(entries=(self._entry(None, None, "token", says, by),)))
+        return token, secret
+
+    async def revoke_token(self, token: int, by: Person) -> None:
+        """Close a token."""
+        await self.outside.store.revoke_token(token, self.outside.clock.now())
+        says = f"{by.name} revokes token {token}."
+        await self.driver.save(Saved(entries=(self._entry(None, None, "token", says, by),)))
+
+    # --- the end -------------------------------------------------------------------------------
+
+    async def down(self, by: Person) -> tuple[str, ...]:
+        """Stop the control plane: what is exposed is given back; users stay served."""
+        said = []
+        for run in self.driver.runs.values():
+            exposed = run.lane.exposed
+            if exposed and exposed.undo is None and exposed.phase not in FINAL:
+                await self._undo(run, exposed, by, "surefoot down")
+                await self.outside.traffic.give_back(run.name)
+                said.append(f"{exposed.number} of {run.name} is given back.")
+            if run.lane.live:
+                said.append(f"{run.name} stays served by release {run.lane.live.number}.")
+        self._stop()
+        return (*said, "The control plane stops.")
+
+    # --- writing down --------------------------------------------------------------------------
+
+    async def _write(
+        self,
+        run: ServiceRun,
+        change: Change,
+        kind: str,
+        says: str,
+        by: Person,
+        *,
+        late: bool = False,
+    ) -> None:
+        """A change as an order left it, and the order; then the driver is woken.
+
+        An order to undo (`late`) is obeyed even when the store cannot take it now.
+        """
+        saved = Saved(
+            changes=(change,), entries=(self._entry(run.name, change.number, kind, says, by),)
+        )
+        try:
+            await self.driver.save(saved)
+        except OutsideFailed:
+            if not late:
+                raise
+            run.unsaved.append(saved)
+        run.changes[change.number] = change
+        run.wake.set()
+
+    async def _write_record(
+        self, run: ServiceRun, record: ServiceRecord, kind: str, says: str, by: Person
+    ) -> None:
+        await self.driver.save(
+            Saved(services=(record,), entries=(self._entry(run.name, None, kind, says, by),))
+        )
+        run.record = record
+        run.wake.set()
+
+    def _entry(
+        self, service: str | None, change: int | None, kind: str, says: str, by: Person
+    ) -> NewEntry:
+        return NewEntry(self.outside.clock.now(), service, change, kind, says, by=str(by))
+
+
+def hashed(secret: str) -> str:
+    """What is kept of a token: the SHA-256 of its 256 random bits needs no salt."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _matches(query: LogQuery, change: Change) -> bool:
+    stamps = change.stamps
+    if query.serving_at is not None:
+        live_until = stamps.undo_at or float("inf")
+        return stamps.live_at is not None and stamps.live_at <= query.serving_at < live_until
+    authors = " ".join(str(person) for person in change.authors).casefold()
+    return (
+        (query.since is None or stamps.proposed_at >= query.since)
+        and (query.author is None or query.author.casefold() in authors)
+        and (query.outcome is None or query.outcome == change.phase.value)
+        and (query.path is None or any(file.startswith(query.path) for file in change.diff.files))
+    )

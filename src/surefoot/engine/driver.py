@@ -1,0 +1,286 @@
+"""The only thing that acts: observe, decide, write down, act, write down.
+
+One loop for each service, so that none waits for another. Giving back goes before everything, the
+store included: what could not be written down then is written as soon as the store takes it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from surefoot.domain.change import Change
+from surefoot.domain.errors import OutsideFailed, Relieved, SurefootError
+from surefoot.domain.facts import Act, Build, Decision, GiveBack, Prepare, Route, RunChecks
+from surefoot.domain.journey import decide
+from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, Phase
+from surefoot.engine.acts import LEASE_S, Actor
+from surefoot.engine.observe import facts_of
+from surefoot.engine.planning import plan_for
+from surefoot.engine.run import Outside, ServiceRun
+from surefoot.engine.telling import entries_of
+from surefoot.ports import Entry, InstanceFacts, NewEntry, Saved, Seen, ServiceRecord
+
+__all__ = ["Driver"]
+
+TICK_S = 1.0
+IDLE_S = 5.0
+JOBS = (RunChecks, Build, Prepare)
+log = logging.getLogger(__name__)
+
+
+class Driver:
+    """Drives every service of this home."""
+
+    def __init__(self, outside: Outside, home: Path, heard: Callable[[Entry], None]) -> None:
+        """Take the ports, the home folder, and who is told of each new ledger entry."""
+        self.outside = outside
+        self.home = home
+        self.actor = Actor(outside, home)
+        self.runs: dict[str, ServiceRun] = {}
+        self.heard = heard
+        self._tasks: dict[str, tuple[asyncio.Task[None], ...]] = {}
+
+    # --- services ------------------------------------------------------------------------------
+
+    def add(self, run: ServiceRun) -> None:
+        """Drive this service from now on."""
+        self.runs[run.name] = run
+        self._tasks[run.name] = (
+            asyncio.create_task(self._drive(run), name=f"drive {run.name}"),
+            asyncio.create_task(self._watch(run), name=f"watch {run.name}"),
+        )
+
+    async def stop(self) -> None:
+        """Stop driving; nothing is given back by this."""
+        tasks = [task for pair in self._tasks.values() for task in pair]
+        tasks += [job for run in self.runs.values() for job in run.jobs.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    async def _drive(self, run: ServiceRun) -> None:
+        while True:
+            try:
+                await self.advance(run)
+            except Relieved as relieved:
+                log.warning("%s: %s", run.name, relieved)
+            except SurefootError as error:
+                log.warning("%s: %s", run.name, error)
+            except Exception:  # the engine's edge: one service's fault stops no other
+                log.exception("%s: a fault of Surefoot's own; it tries again", run.name)
+            pause = TICK_S if run.busy else IDLE_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(run.wake.wait(), pause)
+            run.wake.clear()
+
+    async def advance(self, run: ServiceRun) -> None:
+        """One look at a service, and everything that follows from it."""
+        async with run.turn:
+            await self._save_late(run)
+            if not run.changes:
+                return
+            seen = await self.outside.traffic.seen(run.name)
+            for number in run.to_decide():
+                await self._advance_change(run, run.changes[number], seen)
+            await self._tidy(run)
+
+    async def _advance_change(self, run: ServiceRun, change: Change, seen: Seen) -> None:
+        if change.phase is Phase.QUEUED:
+            run.plans[change.number] = plan_for(run, change)
+        facts = await facts_of(run, change, seen, self.outside, self.home)
+        decision = decide(facts)
+        await self._carry_out(run, change, decision)
+        if decision.change.phase is not change.phase:
+            run.wake.set()  # the next decision may follow at once
+
+    async def _carry_out(self, run: ServiceRun, change: Change, decision: Decision) -> None:
+        """Give back first; then state, ledger and intended acts together; then the acts."""
+        after = self._with_harm(run, decision.change)
+        urgent = any(isinstance(act, GiveBack) for act in decision.acts)
+        run.changes[change.number] = after
+        if urgent:
+            await self._try(run, after, GiveBack())
+        if _worth_writing(change, after):
+            saved = self._saved(run, change, after, decision.acts)
+            if not await self._save(run, saved, late=urgent):
+                run.changes[change.number] = change
+                return
+        self._after_move(run, change, after)
+        for act in decision.acts:
+            if isinstance(act, JOBS):
+                self._start_job(run, after, act)
+            elif not isinstance(act, GiveBack):
+                await self._try(run, after, act)
+
+    def _with_harm(self, run: ServiceRun, change: Change) -> Change:
+        """The harm counted so far goes with the change while users can still meet it."""
+        exposure = run.watch.exposure
+        if exposure is None or exposure.change != change.number:
+            return change
+        return replace(change, harm=exposure.harm)
+
+    def _saved(
+        self, run: ServiceRun, before: Change, after: Change, acts: tuple[Act, ...]
+    ) -> Saved:
+        services: tuple[ServiceRecord, ...] = ()
+        if after.phase in LIVE | {Phase.APPLIED} and before.phase is not after.phase:
+            text = run.texts.get(after.number, run.record.manifest)
+            run.record = replace(run.record, manifest=text)
+            run.manifest = run.manifest_of(after.number)
+            services = (run.record,)
+        return Saved(
+            changes=(after,),
+            services=services,
+            entries=entries_of(before, after, self.outside.clock.now()),
+            acts=tuple((after.service, after.number, str(act)) for act in acts),
+        )
+
+    def _after_move(self, run: ServiceRun, before: Change, after: Change) -> None:
+        """What the watch has to know of a move."""
+        if before.phase is after.phase:
+            return
+        if after.phase in LIVE and before.phase in EXPOSED:
+            run.watch.end()
+            run.watch.begin_soak()
+            self.outside.telemetry.forget(run.name)
+        if after.phase in FINAL and before.phase in EXPOSED | LIVE:
+            run.watch.end()
+            self.outside.telemetry.forget(run.name)
+
+    async def _try(self, run: ServiceRun, change: Change, act: Act) -> None:
+        """An act of an instant. What does not succeed is decided again at the next look."""
+        key = (change.number, type(act).__name__)
+        try:
+            await self.actor.perform(run, change, act)
+        except OutsideFailed as failed:
+            run.failures[key] = run.failures.get(key, 0) + 1
+            log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
+        else:
+            run.failures.pop(key, None)
+            if isinstance(act, Route):
+                says = f"{act.share:.0%} of the requests meet it."
+                await self.note(run, change.number, "share", says, {"share": act.share})
+
+    # --- jobs ----------------------------------------------------------------------------------
+
+    def _start_job(self, run: ServiceRun, change: Change, act: Act) -> None:
+        key = (change.number, type(act).__name__)
+        if key not in run.jobs or run.jobs[key].done():
+            run.jobs[key] = asyncio.create_task(self._job(run, change, act))
+
+    async def _job(self, run: ServiceRun, change: Change, act: Act) -> None:
+        """Do a job beside the loop, and write its part down when it has ended."""
+        key = (change.number, type(act).__name__)
+        try:
+            done = await self.actor.work(run, change, act)
+        except OutsideFailed as failed:
+            run.failures[key] = run.failures.get(key, 0) + 1
+            log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
+            await self.outside.clock.sleep(min(2.0 ** run.failures[key], 30.0))
+            return
+        finally:
+            run.jobs.pop(key, None)
+            run.wake.set()
+        run.failures.pop(key, None)
+        async with run.turn:
+            before = run.changes[change.number]
+            after = replace(
+                before,
+                parts=replace(before.parts, **{done.name: done.part}),
+                rehearsed_s=done.rehearsed_s or before.rehearsed_s,
+            )
+            saved = self._saved(run, before, after, ())
+            if await self._save(run, saved):
+                run.changes[change.number] = after
+        run.wake.set()
+
+    # --- housekeeping --------------------------------------------------------------------------
+
+    async def _tidy(self, run: ServiceRun) -> None:
+        """Releases that nobody needs any more are ended, the proxy told first."""
+        lane = run.lane
+        if lane.live is None or (lane.exposed and lane.exposed.phase is not Phase.ROLLING_OUT):
+            return
+        wanted = lane.wanted(self.outside.clock.now())
+        working = {number for number, _ in run.jobs}
+        running = set(await self.outside.target.running(run.name))
+        surplus = running - wanted - working
+        for release in surplus:
+            await self.outside.target.stop(run.name, release)
+        if surplus or not run.served:
+            await self.actor.serve(run)
+            run.served = True
+
+    # --- the one-second watch ------------------------------------------------------------------
+
+    async def _watch(self, run: ServiceRun) -> None:
+        clock = self.outside.clock
+        due = clock.boottime()
+        while True:
+            due = max(due + TICK_S, clock.boottime())
+            await clock.sleep(max(0.0, due - clock.boottime()))
+            try:
+                await self._look(run)
+            except SurefootError as error:
+                log.warning("%s: nothing is known of this second: %s", run.name, error)
+            except Exception:  # the engine's edge, as above
+                log.exception("%s: a fault of Surefoot's own in the watch", run.name)
+            if run.busy:
+                run.wake.set()
+
+    async def _look(self, run: ServiceRun) -> None:
+        """One second: hold the lease, read the counters, feed the judge."""
+        exposure = run.watch.exposure
+        if run.serving is None:
+            return
+        if exposure and exposure.judging:
+            await self.outside.traffic.renew(run.name, exposure.change, LEASE_S)
+        watched = await self.actor.watched(run)
+        metered = await self.outside.telemetry.look(watched)
+        if metered is None:
+            return
+        instances: tuple[InstanceFacts, ...] = ()
+        if exposure:
+            instances = await self.outside.target.look(run.name, exposure.change)
+        run.watch.feed(metered, instances, self.outside.clock.boottime())
+
+    # --- the ledger ----------------------------------------------------------------------------
+
+    async def note(
+        self, run: ServiceRun, change: int | None, kind: str, says: str, data: dict[str, object]
+    ) -> None:
+        """Something that happened, without a move."""
+        at = self.outside.clock.now()
+        entry = NewEntry(at, run.name, change, kind, says, data=data)
+        await self._save(run, Saved(entries=(entry,)), late=True)
+
+    async def save(self, saved: Saved) -> None:
+        """Write down, and tell who listens. Raises `OutsideFailed` when the store cannot."""
+        for entry in await self.outside.store.save(saved):
+            self.heard(entry)
+
+    async def _save(self, run: ServiceRun, saved: Saved, *, late: bool = False) -> bool:
+        """Whether it is written down, or will be: `late` ones are kept until the store can."""
+        try:
+            await self.save(saved)
+        except OutsideFailed as failed:
+            log.warning("%s: %s", run.name, failed)
+            if late:
+                run.unsaved.append(saved)
+            return late
+        return True
+
+    async def _save_late(self, run: ServiceRun) -> None:
+        while run.unsaved:
+            await self.save(run.unsaved[0])
+            run.unsaved.pop(0)
+
+
+def _worth_writing(before: Change, after: Change) -> bool:
+    """A sentence that goes on changing while a change is watched is no news of its own."""
+    return replace(after, because=before.because, harm=before.harm) != before

@@ -1,0 +1,105 @@
+"""One service as the engine holds it in memory: the present, and what is under way."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from surefoot.analysis.plan import JudgePlan
+from surefoot.config.manifest import guards_joined
+from surefoot.domain.change import Change
+from surefoot.domain.lane import Hold, Lane, lane_of
+from surefoot.domain.lifecycle import EXPOSED, UNEXPOSED
+from surefoot.domain.manifest import Manifest, Metric
+from surefoot.engine.watch import Watch
+from surefoot.ports import (
+    Checks,
+    Clock,
+    Programs,
+    Saved,
+    Scm,
+    ServiceRecord,
+    Store,
+    Target,
+    Telemetry,
+    Traffic,
+)
+
+__all__ = ["Outside", "ServiceRun"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Every port, in one hand."""
+
+    clock: Clock
+    store: Store
+    scm: Scm
+    checks: Checks
+    programs: Programs
+    target: Target
+    traffic: Traffic
+    telemetry: Telemetry
+
+
+@dataclass(slots=True)
+class ServiceRun:
+    """A service, its changes by number, and what the engine does for it right now.
+
+    `turn` is held while states are read and written; `unsaved` are transactions that the store
+    has not taken yet although giving back went ahead without them.
+    """
+
+    record: ServiceRecord
+    manifest: Manifest
+    watch: Watch
+    changes: dict[int, Change] = field(default_factory=dict)
+    manifests: dict[int, Manifest] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+    plans: dict[int, JudgePlan] = field(default_factory=dict)
+    jobs: dict[tuple[int, str], asyncio.Task[None]] = field(default_factory=dict)
+    failures: dict[tuple[int, str], int] = field(default_factory=dict)
+    unsaved: list[Saved] = field(default_factory=list)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    served: bool = False
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.record.name
+
+    @property
+    def lane(self) -> Lane:
+        """Who is live, exposed and waiting."""
+        hold = None
+        if self.record.held_by is not None:
+            record = self.record
+            hold = Hold(record.held_by or "", record.held_because or "", record.held_at or 0.0)
+        return lane_of(self.name, tuple(self.changes.values()), hold)
+
+    def manifest_of(self, number: int) -> Manifest:
+        """The manifest of a change's own revision; the one that guards now where none is kept."""
+        return self.manifests.get(number, self.manifest)
+
+    def guards(self, number: int) -> tuple[Metric, ...]:
+        """What a change is watched with: the live guards and what the change adds."""
+        return guards_joined(self.manifest, self.manifest_of(number))
+
+    def to_decide(self) -> tuple[int, ...]:
+        """The changes that may move: the exposed one, the live one, then those that wait."""
+        lane = self.lane
+        exposed = [one.number for one in self.changes.values() if one.phase in EXPOSED]
+        live = [lane.live.number] if lane.live else []
+        waiting = [one.number for one in lane.waiting]
+        return (*exposed, *live, *waiting)
+
+    @property
+    def serving(self) -> Change | None:
+        """The release that users are on: the live one, or the first one in its start watch."""
+        lane = self.lane
+        adopting = (one for one in lane.waiting if one.stamps.exposed_at is not None)
+        return lane.live or next(adopting, None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any change is on its way, so that this service deserves a look each second."""
+        return any(change.phase in UNEXPOSED | EXPOSED for change in self.changes.values())

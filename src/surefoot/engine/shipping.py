@@ -1,0 +1,182 @@
+"""From an order to ship to a change: what is asked of it before it may be written down."""
+
+from dataclasses import dataclass
+
+from surefoot.analysis.expect import Expectation
+from surefoot.config.manifest import parse_manifest
+from surefoot.domain.change import Change, Intent, Person, Stamps
+from surefoot.domain.errors import BadManifest, BadRevision, Refused
+from surefoot.domain.manifest import Manifest
+from surefoot.engine.control import ShipOrder
+from surefoot.engine.run import Outside, ServiceRun
+from surefoot.ports import Study
+
+__all__ = ["Proposal", "propose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change that may be shipped, with its own manifest, and what is worth a warning."""
+
+    change: Change
+    manifest: Manifest
+    text: str
+    warnings: tuple[str, ...]
+
+
+async def propose(
+    run: ServiceRun, order: ShipOrder, by: Person, number: int, outside: Outside
+) -> Proposal:
+    """Study a revision as a change of this service. Nothing is written.
+
+    Raises:
+        Refused: it cannot be shipped; the cure says what to type.
+    """
+    scm = outside.scm
+    await scm.fetch(run.name)
+    revision = await scm.resolve(run.name, order.revision)
+    lane = run.lane
+    if order.adopt and lane.live:
+        raise Refused(
+            f"{run.name} already has a live release, {lane.live.number}.",
+            cure="Type `surefoot ship` to take a change there.",
+        )
+    _not_twice(run, revision)
+    base = _base_of(run, order.intent)
+    if base:
+        await _descends(outside, run.name, revision, base)
+    study = await scm.study(run.name, base.revision if base else None, revision)
+    text = await _manifest_text(run, revision, outside)
+    manifest = parse_manifest(
+        text, place=f"surefoot.toml at {revision[:7]}", folder=run.record.folder
+    )
+    if manifest.name != run.name:
+        raise BadManifest(
+            f"surefoot.toml at {revision[:7]} names '{manifest.name}', not '{run.name}'.",
+            cure="A service keeps its name; put the name back.",
+        )
+    intent = _intent(order.intent, study, lane_numbers=[one.number for one in lane.harmful])
+    _known_names(intent, run, manifest)
+    now = outside.clock.now()
+    change = Change(
+        service=run.name,
+        number=number,
+        revision=revision,
+        base=base.revision if base else None,
+        base_number=base.number if base else None,
+        commits=study.commits,
+        diff=study.diff,
+        intent=intent,
+        shipper=by,
+        stamps=Stamps(committed_at=min(now, _tip_at(study)), proposed_at=now),
+    )
+    return Proposal(change, manifest, text, _warnings(change, manifest))
+
+
+def _not_twice(run: ServiceRun, revision: str) -> None:
+    lane = run.lane
+    if lane.live and lane.live.revision == revision:
+        raise Refused(
+            f"All users of {run.name} are already on {revision[:7]}, as {lane.live.number}.",
+            cure="Commit something new, then `surefoot ship`.",
+        )
+    under_way = [*lane.waiting, *([lane.exposed] if lane.exposed else [])]
+    for one in under_way:
+        if one.revision == revision:
+            raise Refused(
+                f"{revision[:7]} is on its way already, as {one.number}.",
+                cure=f"Type `surefoot watch {one.number}` to look.",
+            )
+
+
+def _base_of(run: ServiceRun, intent: Intent) -> Change | None:
+    """The change directly ahead of it in the lane, else the live one. A fix goes first."""
+    lane = run.lane
+    harmful = {one.number for one in lane.harmful}
+    if intent.fixes in harmful or lane.harmful:
+        return lane.live
+    ahead = [one for one in lane.waiting if lane.may_go(one)]
+    if ahead:
+        return ahead[-1]
+    if lane.exposed and lane.exposed.undo is None and lane.exposed.cause is None:
+        return lane.exposed
+    return lane.live
+
+
+async def _descends(outside: Outside, service: str, revision: str, base: Change) -> None:
+    if not await outside.scm.descends(service, revision, base.revision):
+        raise BadRevision(
+            f"{revision[:7]} does not stand on {base.revision[:7]}, which is change "
+            f"{base.number} and directly ahead of it.",
+            cure=f"Type: git rebase {base.revision[:7]}",
+        )
+
+
+async def _manifest_text(run: ServiceRun, revision: str, outside: Outside) -> str:
+    folder = run.record.folder
+    path = f"{folder}/surefoot.toml" if folder else "surefoot.toml"
+    text = await outside.scm.read(run.name, revision, path)
+    if text is None:
+        raise BadManifest(
+            f"{revision[:7]} has no {path}.",
+            cure=f"Commit {path} (`surefoot init` writes one), then try again.",
+        )
+    return text
+
+
+def _intent(asked: Intent, study: Study, lane_numbers: list[int]) -> Intent:
+    """What was said on the command line, joined with the trailers of its commits."""
+    trailers = [(key.casefold(), value.strip()) for key, value in study.trailers]
+    watch = [value for key, value in trailers if key == "watch"]
+    expect = [value for key, value in trailers if key == "expect"]
+    fixes = [
+        int(value)
+        for key, value in trailers
+        if key == "fixes-change" and value.isdigit() and int(value) in lane_numbers
+    ]
+    why = asked.why or (study.commits[-1].subject if study.commits else "")
+    return Intent(
+        why=why,
+        watch=tuple(dict.fromkeys([*asked.watch, *watch])),
+        expect=tuple(dict.fromkeys([*asked.expect, *expect])),
+        fixes=asked.fixes if asked.fixes is not None else (fixes[-1] if fixes else None),
+    )
+
+
+def _known_names(intent: Intent, run: ServiceRun, manifest: Manifest) -> None:
+    """Every metric that the intent names is declared, and every expectation can be read."""
+    names = {metric.name for metric in (*run.manifest.metrics, *manifest.metrics)}
+    names |= {"errors", "latency"}
+    for text in intent.expect:
+        _known(Expectation.parse(text).metric, names, f"Expect: {text}")
+    for name in intent.watch:
+        _known(name, names, f"Watch: {name}")
+    if intent.fixes is not None and intent.fixes not in run.changes:
+        raise Refused(
+            f"{run.name} has no change {intent.fixes} to fix.",
+            cure="`surefoot log` lists its changes.",
+        )
+
+
+def _known(name: str, names: set[str], place: str) -> None:
+    if name not in names:
+        raise Refused(
+            f"'{place}' names the metric '{name}', which surefoot.toml does not declare.",
+            cure=f"Declare [metrics.{name}], or name one of: {', '.join(sorted(names))}.",
+        )
+
+
+def _tip_at(study: Study) -> float:
+    return max((commit.at for commit in study.commits), default=float("inf"))
+
+
+def _warnings(change: Change, manifest: Manifest) -> tuple[str, ...]:
+    warnings = []
+    if len(change.commits) > 1:
+        who = ", ".join(person.name for person in change.authors)
+        warnings.append(f"{len(change.commits)} commits that nobody shipped yet, by {who}.")
+    if not change.intent.watch and not change.intent.expect and not manifest.metrics:
+        warnings.append("It declares nothing of its own: watched with the service's defaults.")
+    if not [one for one in manifest.members if change.may_approve(one)]:
+        warnings.append("Nobody else of the team may review it, so no review is asked for.")
+    return tuple(warnings)

@@ -1,0 +1,217 @@
+"""What faces show: plain values with the sentences already made. The API's schemas are these.
+
+Times are epoch seconds where the name ends in `_at`, durations in seconds where it ends in `_s`.
+"""
+
+from dataclasses import dataclass
+
+__all__ = [
+    "ChangeStatus",
+    "DoctorFinding",
+    "Harmed",
+    "MetricStatus",
+    "PartStatus",
+    "PlanStatus",
+    "ServiceStatus",
+    "Size",
+    "Times",
+    "UndoStatus",
+    "VerdictStatus",
+    "WaitStatus",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How big a change is, in lines, files and commits."""
+
+    added: int
+    removed: int
+    files: int
+    commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """A part of getting ready: open, done or failed, its own seconds, and what it said."""
+
+    name: str
+    state: str
+    seconds: float | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStatus:
+    """What a change waits for, until when, and what happens then."""
+
+    cause: str
+    since_at: float
+    until_at: float | None
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricStatus:
+    """One metric, canary beside baseline. Evidence as e-values: `harm` against, `ok` for."""
+
+    name: str
+    word: str
+    margin: str | None
+    harm: float
+    ok: float
+    required: bool
+    canary_bad: int
+    canary_all: int
+    baseline_bad: int
+    baseline_all: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictStatus:
+    """The verdict so far. *worse* needs `evidence` of 100; `at_s` counts from first exposure."""
+
+    word: str
+    because: str
+    at_s: float
+    metric: str | None
+    evidence: float
+    ratio: tuple[float, float] | None
+    metrics: tuple[MetricStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoStatus:
+    """The way back: whether there is one, how long it takes, and its label."""
+
+    possible: bool
+    seconds: float | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Harmed:
+    """Requests that met the change, those harmed, and how many the old release would have."""
+
+    requests: int
+    harmed: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Where the seconds went. The phases from `proposed` on add up to the wall time."""
+
+    commit_to_proposed_s: float
+    getting_ready_s: float | None = None
+    queued_s: float | None = None
+    exposed_to_verdict_s: float | None = None
+    undo_s: float | None = None
+    restoring_s: float | None = None
+    commit_to_exposed_s: float | None = None
+    commit_to_done_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """A change as a person asks about it.
+
+    `sentence` is the one sentence of its state; `next` holds lines ready to copy; `exit_code` is
+    what a follower exits with once it is set; `position` counts from 1 while it waits its turn.
+    """
+
+    service: str
+    number: int
+    phase: str
+    sentence: str
+    because: str
+    final: bool
+    exit_code: int | None
+    revision: str
+    base: str | None
+    base_number: int | None
+    why: str
+    watch: tuple[str, ...]
+    expect: tuple[str, ...]
+    fixes: int | None
+    authors: tuple[str, ...]
+    shipper: str
+    approved_by: tuple[str, ...]
+    asked: tuple[str, ...]
+    size: Size
+    files: tuple[str, ...]
+    parts: tuple[PartStatus, ...]
+    wait: WaitStatus | None
+    position: int | None
+    expected_start_s: float | None
+    share: float
+    steps: tuple[float, ...]
+    rehearsed_s: float | None
+    undo: UndoStatus
+    verdict: VerdictStatus | None
+    forecast: str
+    harmed: Harmed
+    cause: str | None
+    worse: str | None
+    times: Times
+    proposed_at: float
+    exposed_at: float | None
+    verdict_at: float | None
+    live_at: float | None
+    ended_at: float | None
+    soak_until_at: float | None
+    next: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """A service as a person asks about it: what is live, exposed, waiting, and what it sees."""
+
+    name: str
+    sentence: str
+    listen: str
+    live: int | None
+    live_since_at: float | None
+    live_revision: str | None
+    exposed: int | None
+    share: float
+    waiting: tuple[int, ...]
+    held_because: str | None
+    requests_per_s: float
+    error_rate: float | None
+    watched_s: float
+    undo: UndoStatus
+    next: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStatus:
+    """What `ship` would do with this revision, said before anything is done."""
+
+    service: str
+    revision: str
+    base: str | None
+    base_number: int | None
+    size: Size
+    files: tuple[str, ...]
+    commits: tuple[str, ...]
+    checks: tuple[str, ...]
+    review: str
+    reviewers: tuple[str, ...]
+    metrics: tuple[str, ...]
+    steps: tuple[float, ...]
+    forecast: str
+    undo: str
+    position: int
+    warnings: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorFinding:
+    """One thing that `doctor` looked at; `cure` is empty when it is well."""
+
+    name: str
+    ok: bool
+    says: str
+    cure: str = ""

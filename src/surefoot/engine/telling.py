@@ -1,0 +1,345 @@
+"""What is told: ledger entries of a move, and the status of a change or a service in sentences.
+
+Translates what is known; decides nothing. No sentence names a person next to harm.
+"""
+
+from surefoot.analysis.forecast import forecast
+from surefoot.analysis.forecast import in_words as words_of
+from surefoot.analysis.plan import JudgePlan
+from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
+from surefoot.domain.lane import Lane
+from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
+from surefoot.domain.verdict import MetricReading, Reading
+from surefoot.engine.planning import plan_for
+from surefoot.engine.run import ServiceRun
+from surefoot.engine.status import (
+    ChangeStatus,
+    Harmed,
+    MetricStatus,
+    PartStatus,
+    ServiceStatus,
+    Size,
+    Times,
+    UndoStatus,
+    VerdictStatus,
+    WaitStatus,
+)
+from surefoot.ports import NewEntry
+
+__all__ = ["change_status", "entries_of", "next_lines", "service_status", "undo_status"]
+
+EXIT = {
+    Phase.VERIFIED: 0,
+    Phase.ADOPTED: 0,
+    Phase.APPLIED: 0,
+    Phase.RESTORED: 10,
+    Phase.NOT_RESTORED: 20,
+    Phase.REJECTED: 30,
+    Phase.ACCEPTED: 40,
+    Phase.WITHDRAWN: 40,
+}
+UNDECIDED = 40
+ASKS_A_PERSON = {WaitCause.HOLD, WaitCause.FIX, WaitCause.REBASE}
+
+
+# --- the ledger --------------------------------------------------------------------------------
+
+
+def entries_of(before: Change, after: Change, now: float) -> tuple[NewEntry, ...]:
+    """What happened between two states of a change, as ledger entries."""
+    entries = [
+        _entry(after, now, "part", f"{name}: {part.state}", {"part": name, "said": part.said})
+        for name, part in _parts(after)
+        if part.state is not dict(_parts(before))[name].state
+    ]
+    if before.phase is not after.phase:
+        data: dict[str, object] = {
+            "from": before.phase,
+            "to": after.phase,
+            "cause": after.cause,
+            "worse": after.worse,
+            "verdict": after.verdict,
+            "requests": after.harm.requests,
+            "harmed": after.harm.harmed,
+        }
+        entries.append(_entry(after, now, after.phase.value, after.because, data))
+    elif after.wait is not None and (before.wait is None or before.wait.cause != after.wait.cause):
+        entries.append(_entry(after, now, "waits", after.because, {"for": after.wait.cause}))
+    elif before.step != after.step:
+        entries.append(_entry(after, now, "step", after.because, {"step": after.step}))
+    return tuple(entries)
+
+
+def _entry(change: Change, now: float, kind: str, says: str, data: dict[str, object]) -> NewEntry:
+    return NewEntry(now, change.service, change.number, kind, says, data=data)
+
+
+def _parts(change: Change) -> tuple[tuple[str, PartOf], ...]:
+    parts = change.parts
+    return (
+        ("checks", parts.checks),
+        ("review", parts.review),
+        ("build", parts.build),
+        ("prepare", parts.prepare),
+    )
+
+
+# --- a change ----------------------------------------------------------------------------------
+
+
+def change_status(run: ServiceRun, change: Change, share: float, now: float) -> ChangeStatus:
+    """Everything a person may ask of a change."""
+    lane = run.lane
+    exposure = run.watch.exposure
+    watched = exposure is not None and exposure.change == change.number
+    harm = exposure.harm if exposure and watched else change.harm
+    waiting = change.phase in UNEXPOSED and change in lane.waiting
+    plan = run.plans.get(change.number)
+    return ChangeStatus(
+        service=change.service,
+        number=change.number,
+        phase=change.phase.value,
+        sentence=_sentence(change),
+        because=change.because,
+        final=change.phase in FINAL,
+        exit_code=_exit_code(change),
+        revision=change.revision,
+        base=change.base,
+        base_number=change.base_number,
+        why=change.intent.why,
+        watch=change.intent.watch,
+        expect=change.intent.expect,
+        fixes=change.intent.fixes,
+        authors=tuple(str(person) for person in change.authors),
+        shipper=str(change.shipper),
+        approved_by=tuple(str(approval.by) for approval in change.approvals),
+        asked=change.asked,
+        size=size_of(change),
+        files=change.diff.files,
+        parts=tuple(_part_status(name, part) for name, part in _parts(change)),
+        wait=_wait_status(change),
+        position=lane.position(change) if waiting else None,
+        expected_start_s=_expected_start(run, change, now) if waiting else None,
+        share=share,
+        steps=change.steps,
+        rehearsed_s=change.rehearsed_s,
+        undo=undo_status(lane, change),
+        verdict=_verdict(exposure.judge.reading) if exposure and watched else None,
+        forecast=in_words(plan) if plan and waiting else "",
+        harmed=Harmed(harm.requests, harm.harmed, harm.expected),
+        cause=change.cause.value if change.cause else None,
+        worse=change.worse,
+        times=times_of(change, now),
+        proposed_at=change.stamps.proposed_at,
+        exposed_at=change.stamps.exposed_at,
+        verdict_at=change.stamps.verdict_at,
+        live_at=change.stamps.live_at,
+        ended_at=change.stamps.ended_at,
+        soak_until_at=change.stamps.soak_until,
+        next=next_lines(lane, change),
+    )
+
+
+def size_of(change: Change) -> Size:
+    """Lines, files and commits."""
+    diff = change.diff
+    return Size(diff.added, diff.removed, len(diff.files), len(change.commits))
+
+
+def in_words(plan: JudgePlan) -> str:
+    """How long an answer will take, in words."""
+    return words_of(forecast(plan))
+
+
+def _sentence(change: Change) -> str:
+    word = change.phase.value.replace("_", " ").upper()
+    return f"{change.number} {word}. {change.because}"
+
+
+def _exit_code(change: Change) -> int | None:
+    """What a follower leaves with, once there is nothing more to follow for now."""
+    if change.wait and change.wait.cause in ASKS_A_PERSON:
+        return UNDECIDED
+    if change.phase in EXPOSED and change.wait and change.wait.cause is WaitCause.PERSON:
+        return UNDECIDED
+    return EXIT.get(change.phase)
+
+
+def _part_status(name: str, part: PartOf) -> PartStatus:
+    seconds = None
+    if part.started_at is not None and part.ended_at is not None:
+        seconds = round(part.ended_at - part.started_at, 3)
+    state = "open" if part.state is PartState.OPEN else part.state.value
+    return PartStatus(name, state, seconds, part.said)
+
+
+def _wait_status(change: Change) -> WaitStatus | None:
+    wait = change.wait
+    return WaitStatus(wait.cause.value, wait.since, wait.until, wait.then) if wait else None
+
+
+def _verdict(reading: Reading) -> VerdictStatus:
+    return VerdictStatus(
+        word=reading.word.value,
+        because=reading.because,
+        at_s=reading.at,
+        metric=reading.metric,
+        evidence=reading.evidence,
+        ratio=reading.ratio,
+        metrics=tuple(_metric(one) for one in reading.metrics),
+    )
+
+
+def _metric(reading: MetricReading) -> MetricStatus:
+    return MetricStatus(
+        name=reading.name,
+        word=reading.word.value,
+        margin=str(reading.margin) if reading.margin else None,
+        harm=reading.harm,
+        ok=reading.ok,
+        required=reading.required,
+        canary_bad=reading.canary_bad,
+        canary_all=reading.canary_all,
+        baseline_bad=reading.baseline_bad,
+        baseline_all=reading.baseline_all,
+    )
+
+
+def times_of(change: Change, now: float) -> Times:
+    """Where the seconds went; a phase that is not over counts up to now."""
+    stamps = change.stamps
+    ready = _between(stamps.proposed_at, stamps.ready_at or stamps.exposed_at or stamps.ended_at)
+    done = stamps.ended_at or stamps.live_at
+    return Times(
+        commit_to_proposed_s=round(stamps.proposed_at - stamps.committed_at, 3),
+        getting_ready_s=ready if ready is not None else round(now - stamps.proposed_at, 3),
+        queued_s=_between(stamps.ready_at, stamps.exposed_at),
+        exposed_to_verdict_s=_between(stamps.exposed_at, stamps.verdict_at),
+        undo_s=_between(stamps.undo_at, stamps.given_back_at),
+        restoring_s=_between(stamps.undo_at, stamps.restored_at),
+        commit_to_exposed_s=_between(stamps.committed_at, stamps.exposed_at),
+        commit_to_done_s=_between(stamps.committed_at, done),
+    )
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round(max(0.0, end - start), 3)
+
+
+def _expected_start(run: ServiceRun, change: Change, now: float) -> float | None:
+    """Seconds until it may meet its first user, if all ahead of it take their forecast time."""
+    lane = run.lane
+    if not lane.may_go(change):
+        return None
+    plan = run.plans.get(change.number) or plan_for(run, change)
+    slot = min(forecast(plan).half, plan.time_limit)
+    ahead = lane.position(change) - 1
+    left = 0.0
+    if lane.exposed and lane.exposed.stamps.exposed_at:
+        left = max(0.0, slot - (now - lane.exposed.stamps.exposed_at))
+    return round(left + ahead * slot, 1)
+
+
+def undo_status(lane: Lane, change: Change) -> UndoStatus:
+    """Whether this change can be undone, how long it takes, and what the button says."""
+    number = change.number
+    if change.phase in UNEXPOSED:
+        return UndoStatus(possible=True, seconds=0.0, says=f"Withdraw {number} (no user met it)")
+    back_to = lane.live
+    if change.phase in LIVE:
+        if lane.live is None or lane.live.number != number or lane.before is None:
+            live = lane.live.number if lane.live else None
+            says = f"Nothing to undo: all users are on {live}"
+            return UndoStatus(possible=False, seconds=None, says=says)
+        back_to = lane.before
+        warm = lane.exposed is not None or change.stamps.soak_until is not None
+        prepare = back_to.parts.prepare
+        start = _between(prepare.started_at, prepare.ended_at)
+        if not warm and start is not None:
+            says = f"Undo {number} (about {start:.0f} s: release {back_to.number} must start)"
+            return UndoStatus(possible=True, seconds=start, says=says)
+    elif change.phase not in EXPOSED:
+        live = lane.live.number if lane.live else None
+        says = f"Nothing to undo: all users are on {live}"
+        return UndoStatus(possible=False, seconds=None, says=says)
+    seconds = change.rehearsed_s
+    took = f" ({seconds:.3f} s)" if seconds is not None else ""
+    return UndoStatus(possible=True, seconds=seconds, says=f"Undo {number}{took}")
+
+
+def next_lines(lane: Lane, change: Change) -> tuple[str, ...]:
+    """The lines that lead on, ready to copy."""
+    if change.phase is Phase.RESTORED and change.cause is Cause.HARM:
+        return _fix_lines(change)
+    if change.phase is Phase.RESTORED:
+        return ("surefoot ship",)
+    wait = change.wait
+    if wait is None:
+        return ()
+    if wait.cause is WaitCause.FIX and lane.harmful:
+        return _fix_lines(lane.harmful[-1])
+    if wait.cause is WaitCause.REBASE and lane.live:
+        base = (change.base or "")[:7]
+        return (f"git rebase --onto {lane.live.revision[:7]} {base} && surefoot ship",)
+    if wait.cause is WaitCause.PERSON and change.phase in UNEXPOSED:
+        return (f"surefoot review {change.number} --approve",)
+    if wait.cause is WaitCause.PERSON:
+        number = change.number
+        return (f'surefoot accept {number} --because "..."', f"surefoot undo {number}")
+    if wait.cause is WaitCause.HOLD:
+        return (f'surefoot resume {change.service} --because "..."',)
+    return ()
+
+
+def _fix_lines(harmful: Change) -> tuple[str, ...]:
+    revision = harmful.revision[:7]
+    return (f"git revert {revision} && surefoot ship", f"surefoot ship --fixes {harmful.number}")
+
+
+# --- a service ---------------------------------------------------------------------------------
+
+
+def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
+    """Everything a person may ask of a service."""
+    lane = run.lane
+    per_s, errors = run.watch.rates()
+    current = lane.exposed or lane.live
+    undo = (
+        undo_status(lane, current)
+        if current
+        else UndoStatus(possible=False, seconds=None, says="Nothing to undo: nothing is live")
+    )
+    return ServiceStatus(
+        name=run.name,
+        sentence=_service_sentence(lane, share, now),
+        listen=str(run.manifest.listen),
+        live=lane.live.number if lane.live else None,
+        live_since_at=lane.live.stamps.live_at if lane.live else None,
+        live_revision=lane.live.revision if lane.live else None,
+        exposed=lane.exposed.number if lane.exposed else None,
+        share=share,
+        waiting=tuple(one.number for one in lane.waiting),
+        held_because=lane.hold.because if lane.hold else None,
+        requests_per_s=round(per_s, 2),
+        error_rate=errors,
+        watched_s=run.watch.history.seconds,
+        undo=undo,
+        next=next_lines(lane, current) if current else ("surefoot adopt HEAD",),
+    )
+
+
+def _service_sentence(lane: Lane, share: float, now: float) -> str:
+    held = f" Held by {lane.hold.by}: {lane.hold.because}" if lane.hold else ""
+    if not held and lane.harmful:
+        held = f" The lane waits for the fix of {lane.harmful[-1].number}."
+    if lane.exposed:
+        return (
+            f"{share:.0%} of the requests meet {lane.exposed.number}: {lane.exposed.because}{held}"
+        )
+    if lane.live is None:
+        return f"{lane.service}: nothing is live yet.{held}"
+    since = lane.live.stamps.live_at
+    ago = f" since {(now - since) / 60:.0f} min" if since else ""
+    waiting = f", {len(lane.waiting)} waiting" if lane.waiting else ""
+    word = lane.live.phase.value
+    return f"All users are on {lane.live.number} ({word}){ago}{waiting}.{held}"

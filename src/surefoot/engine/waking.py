@@ -1,0 +1,91 @@
+"""What a control plane does before it decides anything: facts, not memory.
+
+Services come back on their last verified release first. Then the stored evidence of an exposed
+change goes on where it ended; what the keeper did meanwhile is read by the first look.
+"""
+
+import logging
+
+from surefoot.config.manifest import parse_manifest
+from surefoot.domain.change import Change
+from surefoot.domain.errors import SurefootError
+from surefoot.domain.lifecycle import FINAL, Phase
+from surefoot.engine.driver import Driver
+from surefoot.engine.planning import plan_for
+from surefoot.engine.run import ServiceRun
+from surefoot.engine.watch import Watch, read_evidence
+from surefoot.ports import ServiceRecord
+
+__all__ = ["wake_up"]
+
+log = logging.getLogger(__name__)
+
+
+async def wake_up(driver: Driver) -> None:
+    """Load every service, bring it back, and begin to drive it."""
+    store = driver.outside.store
+    for service, number in await store.unreadable():
+        log.error(
+            "%s %s was written by a newer Surefoot: it is left alone until that one returns.",
+            service,
+            number,
+        )
+    for record in await store.services():
+        run = await _load(driver, record)
+        try:
+            await _bring_back(driver, run)
+        except SurefootError as error:
+            log.warning("%s: not back yet: %s", run.name, error)
+        driver.add(run)
+
+
+async def _load(driver: Driver, record: ServiceRecord) -> ServiceRun:
+    manifest = parse_manifest(record.manifest, place="surefoot.toml", folder=record.folder)
+    folder = driver.home / "services" / record.name / "evidence"
+    run = ServiceRun(record, manifest, Watch(folder))
+    for change in await driver.outside.store.changes(record.name):
+        run.changes[change.number] = change
+    lane = run.lane
+    needed = [lane.live, lane.before, lane.exposed, *lane.waiting]
+    for change in (one for one in needed if one is not None):
+        await _load_manifest(driver, run, change)
+    return run
+
+
+async def _load_manifest(driver: Driver, run: ServiceRun, change: Change) -> None:
+    folder = run.record.folder
+    path = f"{folder}/surefoot.toml" if folder else "surefoot.toml"
+    try:
+        text = await driver.outside.scm.read(run.name, change.revision, path)
+    except SurefootError as error:
+        log.warning("%s %s: its manifest cannot be read: %s", run.name, change.number, error)
+        return
+    if text is not None:
+        run.texts[change.number] = text
+        run.manifests[change.number] = parse_manifest(text, place=path, folder=folder)
+
+
+async def _bring_back(driver: Driver, run: ServiceRun) -> None:
+    """The live release first; then the evidence of what is exposed."""
+    lane = run.lane
+    for change in (lane.live, lane.exposed):
+        if change is None or change.phase in FINAL:
+            continue
+        if not any(one.pid for one in await driver.outside.target.look(run.name, change.number)):
+            finished = await driver.actor.bring_up(run, change)
+            if not finished.ok:
+                log.warning("%s %s did not start: %s", run.name, change.number, finished.said)
+    if lane.exposed and lane.exposed.phase in {Phase.ROLLING_OUT, Phase.VERIFYING}:
+        _resume_evidence(driver, run, lane.exposed)
+
+
+def _resume_evidence(driver: Driver, run: ServiceRun, change: Change) -> None:
+    clock = driver.outside.clock
+    file = run.watch.evidence(change.number)
+    if not file.exists() or change.stamps.exposed_at is None:
+        run.plans[change.number] = plan_for(run, change)  # no user had met it yet
+        return
+    now = clock.boottime()
+    began = now - (clock.now() - change.stamps.exposed_at)
+    run.plans[change.number], _ = read_evidence(file)
+    run.watch.resume(change.number, began, now)

@@ -1,0 +1,301 @@
+"""The one-second watch of a service: what the proxy and the service say, fed to the judge.
+
+It decides nothing. It keeps the live release's history, the evidence of the exposed change (as the
+file that `surefoot judge` reads), and what must be true before a service counts as restored.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from surefoot.analysis.band import HostWatch, in_band, latency_in_band
+from surefoot.analysis.history import History
+from surefoot.analysis.judge import Judge
+from surefoot.analysis.liveness import Liveness, Observation
+from surefoot.analysis.plan import JudgePlan
+from surefoot.analysis.record import parse_line, plan_to_json, row_to_json
+from surefoot.analysis.soak import SoakWatch
+from surefoot.analysis.ticks import (
+    Arm,
+    FactRow,
+    GapRow,
+    LatencyTick,
+    RatioTick,
+    Row,
+    ShareRow,
+)
+from surefoot.domain.change import Harm
+from surefoot.domain.verdict import Reading, Word
+from surefoot.ports import InstanceFacts, Metered
+
+__all__ = ["BAND_S", "Exposure", "Watch", "read_evidence"]
+
+BAND_S = 10.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests and bad answers of one ratio metric in both arms since the first exposure."""
+
+    canary_bad: float = 0.0
+    canary_all: float = 0.0
+    baseline_bad: float = 0.0
+    baseline_all: float = 0.0
+
+    def add(self, row: RatioTick) -> None:
+        """Count one tick."""
+        if row.arm is Arm.CANARY:
+            self.canary_bad += row.bad
+            self.canary_all += row.all
+        else:
+            self.baseline_bad += row.bad
+            self.baseline_all += row.all
+
+    @property
+    def expected(self) -> float:
+        """How many bad answers the old release would have given to the canary's users."""
+        rate = self.baseline_bad / self.baseline_all if self.baseline_all else 0.0
+        return rate * self.canary_all
+
+
+@dataclass(slots=True)
+class Exposure:
+    """The evidence of one change while it is in front of users, and what is counted from it.
+
+    `began` is the boottime of its first exposure, from which `t` counts. `judging` ends with the
+    order to undo; what is still answered afterwards is counted as harm, and judged no more.
+    """
+
+    change: int
+    plan: JudgePlan
+    judge: Judge
+    began: float
+    file: Path
+    liveness: Liveness = field(default_factory=Liveness)
+    host: HostWatch | None = None
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    judging: bool = True
+    pending: list[ShareRow] = field(default_factory=list)
+
+    def tick(self, rows: Sequence[Row], t: float) -> None:
+        """One second's rows; shares that changed before it go first, later ones wait."""
+        shares = [row for row in self.pending if row.t <= t]
+        self.pending = [row for row in self.pending if row.t > t]
+        self.write((*shares, *rows))
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Append to the evidence, then judge it: a restart reads just what was judged."""
+        with self.file.open("a", encoding="utf-8") as file:
+            file.writelines(row_to_json(row) + "\n" for row in rows)
+        for row in rows:
+            self.judge.feed(row)
+
+    def count(self, rows: Sequence[Row]) -> None:
+        """Add what users got."""
+        for row in rows:
+            if isinstance(row, RatioTick):
+                self.tallies.setdefault(row.metric, Tally()).add(row)
+
+    @property
+    def harm(self) -> Harm:
+        """Requests that met the change, and the bad ones by the ratio guard that saw most."""
+        errors = self.tallies.get("errors", Tally())
+        worst = max(self.tallies.values(), key=lambda one: one.canary_bad, default=errors)
+        return Harm(round(errors.canary_all), round(worst.canary_bad), round(worst.expected, 1))
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is known of one service from second to second."""
+
+    folder: Path
+    history: History = field(default_factory=History)
+    exposure: Exposure | None = None
+    soak: SoakWatch | None = None
+    soak_reading: Reading | None = None
+    recent: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=int(BAND_S)))
+    after_undo: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=int(BAND_S)))
+    last_tick: float | None = None  # boottime of the last look that brought anything
+    last: Metered | None = None
+    alone_s: float = 0.0
+
+    def evidence(self, change: int) -> Path:
+        """Where the evidence of a change is kept."""
+        return self.folder / f"{change}.jsonl"
+
+    def begin(self, change: int, plan: JudgePlan, now: float) -> None:
+        """The first exposure: the plan is fixed, and time counts from here."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.evidence(change)
+        file.write_text(plan_to_json(plan) + "\n", encoding="utf-8")
+        self.exposure = Exposure(change, plan, Judge(plan), now, file, host=_host(plan))
+        self.last_tick = now
+
+    def resume(self, change: int, began: float, now: float) -> None:
+        """After a restart: the stored evidence goes on, and the time between is a gap."""
+        plan, rows = read_evidence(self.evidence(change))
+        exposure = Exposure(change, plan, Judge(plan), began, self.evidence(change))
+        exposure.host = _host(plan)
+        for row in rows:
+            exposure.judge.feed(row)
+        exposure.count(rows)
+        last = max((row.t for row in rows), default=0.0)
+        gap = now - began - last
+        if gap > 0:
+            exposure.write((GapRow(t=now - began, gap=gap),))
+        self.exposure, self.last_tick = exposure, now
+
+    def shared(self, share: float, now: float) -> None:
+        """The proxy took a new share."""
+        exposure = self.exposure
+        if exposure is None or not exposure.judging:
+            return
+        row = ShareRow(t=max(0.0, now - exposure.began), share=share)
+        if exposure.judge.share is None and not exposure.pending:
+            exposure.write((replace(row, t=0.0),))  # the first exposure, from which t counts
+        else:
+            exposure.pending.append(row)  # a look may be under way that began before it
+
+    def end_judging(self) -> None:
+        """The order to undo was given: what follows is no evidence any more."""
+        if self.exposure and self.exposure.judging:
+            self.exposure.judging = False
+            self.after_undo.clear()
+
+    def end(self) -> None:
+        """The change is settled: the live release alone is watched again."""
+        self.exposure = None
+        self.after_undo.clear()
+
+    def begin_soak(self) -> None:
+        """Late harm is judged against what the live release was known to do."""
+        history = self.history
+        p = history.p("errors")
+        self.soak = SoakWatch(p, history.phi("errors")) if p is not None else None
+        self.soak_reading = None
+
+    def feed(self, metered: Metered, instances: Sequence[InstanceFacts], now: float) -> None:
+        """One second of figures."""
+        self.last, self.last_tick = metered, now
+        self.recent.append(metered.rows)
+        exposure = self.exposure
+        if exposure is None:
+            self._remember(metered)
+            return
+        exposure.count(metered.rows)
+        if not exposure.judging:
+            self.after_undo.append(metered.rows)
+            return
+        t = max((row.t for row in metered.rows), default=now - exposure.began)
+        exposure.tick(metered.rows, t)
+        fact = exposure.liveness.feed(_observation(t, metered, instances, exposure))
+        if fact:
+            exposure.write((FactRow(t=t, fact=fact),))
+        exposure.judge.close_tick()
+        if exposure.host:
+            exposure.host.feed(*_errors(metered.rows, Arm.BASELINE))
+
+    def _remember(self, metered: Metered) -> None:
+        """The live release's own past; it knows only the seconds in which that served alone."""
+        self.alone_s += 1.0
+        for row in metered.rows:
+            self.history.feed(replace(row, t=self.alone_s))
+        if self.soak is None or self.soak_reading is not None:
+            return
+        self.soak.feed(*_errors(metered.rows, Arm.BASELINE))
+        if self.soak.harmful:
+            because = "errors rose far above what this service is known to give"
+            self.soak_reading = Reading(Word.WORSE, 0.0, "errors", because, 100.0, gate=False)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The judge's answer on the exposed change, or the soak's on the live one."""
+        if self.exposure:
+            return self.exposure.judge.reading
+        return self.soak_reading
+
+    @property
+    def host_hurt(self) -> bool:
+        """Whether the old release is hurt as well."""
+        exposure = self.exposure
+        return bool(exposure and exposure.judging and exposure.host and exposure.host.hurt)
+
+    def is_in_band(self, metric: str | None) -> bool:
+        """Whether what was worse has been back to normal for 10 s and 50 requests."""
+        exposure = self.exposure
+        if exposure is None or len(self.after_undo) < BAND_S:
+            return False
+        plan = exposure.plan.metric(metric or "errors") or exposure.plan.errors
+        if plan is None:
+            return False
+        if plan.kind == "latency":
+            return latency_in_band(plan.bounds, _buckets(self.after_undo, plan.name))
+        bad, total = _sum(self.after_undo, plan.name, Arm.BASELINE)
+        return in_band(plan.p if plan.p is not None else 0.0, bad, total)
+
+    @property
+    def seen_by_users(self) -> bool:
+        """Whether anybody asked anything in the last ten seconds."""
+        return any(_sum(self.recent, "errors", arm)[1] > 0 for arm in Arm)
+
+    def rates(self) -> tuple[float, float | None]:
+        """Requests per second and the share of errors over the last ten seconds, both arms."""
+        pairs = [_sum(self.recent, "errors", arm) for arm in Arm]
+        bad, total = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+        seconds = max(1, len(self.recent))
+        return total / seconds, (bad / total if total else None)
+
+
+def read_evidence(file: Path) -> tuple[JudgePlan, list[Row]]:
+    """The plan and rows of an evidence file. A torn last line is left out: it was never judged."""
+    lines = file.read_text(encoding="utf-8").split("\n")
+    parsed = [parse_line(line, number) for number, line in enumerate(lines[:-1], 1) if line]
+    plans = [row for row in parsed if isinstance(row, JudgePlan)]
+    rows = [row for row in parsed if not isinstance(row, JudgePlan)]
+    return (plans[0] if plans else JudgePlan()), rows
+
+
+def _host(plan: JudgePlan) -> HostWatch | None:
+    errors = next((one for one in plan.metrics if one.name == "errors"), None)
+    return HostWatch(errors.p, errors.phi) if errors and errors.p is not None else None
+
+
+def _observation(
+    t: float, metered: Metered, instances: Sequence[InstanceFacts], exposure: Exposure
+) -> Observation:
+    share = exposure.judge.share or 0.0
+    answered = metered.canary_answered + metered.baseline_answered
+    return Observation(
+        t=t,
+        instances=tuple(
+            (one.pid, one.started or 0.0, one.listening) for one in instances if one.pid
+        ),
+        answered=metered.canary_answered,
+        active=metered.canary_active,
+        baseline_answered=metered.baseline_answered,
+        expected=share * answered,
+    )
+
+
+def _errors(rows: Sequence[Row], arm: Arm) -> tuple[float, float]:
+    return _sum((tuple(rows),), "errors", arm)
+
+
+def _buckets(ticks: Iterable[tuple[Row, ...]], metric: str) -> dict[float, float]:
+    """The baseline's cumulative buckets over some ticks."""
+    sums: dict[float, float] = {}
+    for row in (row for rows in ticks for row in rows):
+        if isinstance(row, LatencyTick) and row.metric == metric and row.arm is Arm.BASELINE:
+            for bound, count in row.le.items():
+                sums[bound] = sums.get(bound, 0.0) + count
+    return sums
+
+
+def _sum(ticks: Iterable[tuple[Row, ...]], metric: str, arm: Arm) -> tuple[float, float]:
+    """Bad and all of one arm of a ratio over some ticks."""
+    bad = total = 0.0
+    for row in (row for rows in ticks for row in rows):
+        if isinstance(row, RatioTick) and row.metric == metric and row.arm is arm:
+            bad, total = bad + row.bad, total + row.all
+    return bad, total

@@ -1,0 +1,207 @@
+"""Changes of many kinds on real parts: real git, real Envoy, real processes, real load."""
+
+import json
+
+import pytest
+from world import ANA, BO, wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def share_of_bad(counts):
+    """The fraction of answers that were not 200."""
+    return 1 - counts["200"] / sum(counts.values())
+
+
+def test_a_harmless_change_is_verified_and_no_request_fails(world, load):
+    """With no errors at all: verified, with its margin said, and not one request lost."""
+    shop = world.service("calm")
+    shop.adopt()
+    users = load(shop.port)
+    shop.history()
+    shop.commit("a harmless change", seconds=0.004)
+    number = shop.ship(why="nothing to see")
+    status = shop.until(number, "verified")
+    counts = users.end()
+    assert set(counts) == {"200"}
+    assert "errors at most" in status["because"]
+    assert status["times"]["exposed_to_verdict_s"] >= 60
+    assert status["rehearsed_s"] is not None
+    assert status["exit_code"] == 0
+    judged = world.home / "evidence.jsonl"
+    judged.write_text(world.cli("why", str(number), "--json", folder=shop.folder).stdout)
+    evidence = world.home / "services" / "calm" / "evidence" / f"{number}.jsonl"
+    again = world.cli("judge", str(evidence), "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["verdict"] == "verified"
+
+
+def test_a_change_with_the_same_errors_is_verified_and_the_switch_fails_nothing(world, load):
+    """One error in a hundred on both sides is how this service is."""
+    shop = world.service("usual", errors=0.01)
+    shop.adopt()
+    users = load(shop.port, 100)
+    shop.history()
+    shop.commit("a harmless change", errors=0.01, seed=2)
+    number = shop.ship()
+    shop.until(number, "verified")
+    counts = users.end()
+    assert set(counts) <= {"200", "500"}
+    assert share_of_bad(counts) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "behaviour", "said"),
+    [
+        ("leaves", {"exit_at_start": True}, "this release cannot find its database"),
+        ("sleeps", {"never_healthy": True}, "/healthz"),
+    ],
+)
+def test_a_release_that_does_not_start_is_rejected_before_any_user(
+    world, load, name, behaviour, said
+):
+    """The end of its output is in the reason, and users notice nothing."""
+    shop = world.service(name, ready="3s")
+    shop.adopt()
+    users = load(shop.port, 20)
+    shop.commit("it will not start", **behaviour)
+    number = shop.ship()
+    status = shop.until(number, "rejected", 60)
+    assert said in status["because"]
+    assert status["exit_code"] == 30
+    assert status["exposed_at"] is None
+    assert set(users.end()) == {"200"}
+
+
+def test_a_fifth_of_requests_failing_is_restored_and_the_fix_goes_first(world, load):
+    """Found, undone, proven well; later work waits for the fix; the fix is verified."""
+    shop = world.service("fifth")
+    shop.adopt()
+    users = load(shop.port, 100)
+    shop.history()
+    shop.commit("a fifth will fail", errors=0.2)
+    bad = shop.ship()
+    status = shop.until(bad, "restored")
+    assert status["cause"] == "harm"
+    assert status["worse"] == "errors"
+    assert status["exit_code"] == 10
+    assert status["harmed"]["harmed"] >= 1
+    assert status["times"]["exposed_to_verdict_s"] < 30
+    assert any("git revert" in line for line in status["next"])
+    shop.commit("more work", errors=0.2, seconds=0.004)
+    more = shop.ship()
+    waits = wait_for(
+        lambda: (s := shop.change(more))["wait"] and s["wait"]["cause"] == "a fix" and s,
+        "more work waits for the fix",
+        60,
+    )
+    assert waits["next"]
+    shop.git("checkout", "--quiet", "-b", "fix", status["revision"])
+    shop.commit("mend it")
+    fix = shop.ship(fixes=bad)
+    assert shop.until(fix, "verified")["number"] == fix
+    counts = users.end()
+    assert counts["none"] == 0
+    assert set(counts) == {"200", "500"}
+    assert shop.change(more)["wait"]["cause"] == "a rebase"
+
+
+def test_a_metric_of_its_own_that_rises_fivefold_is_restored_by_name(world, load):
+    """Every answer is 200, and still it is found."""
+    shop = world.service("quiet", checkout_errors=0.02)
+    shop.adopt()
+    users = load(shop.port, 100)
+    shop.history()
+    shop.commit("checkouts fail quietly", checkout_errors=0.12)
+    status = shop.until(shop.ship(), "restored")
+    assert status["worse"] == "checkout_errors"
+    assert set(users.end()) == {"200"}
+
+
+def test_a_release_that_kills_itself_is_restored(world, load):
+    """Its death is a fact; only what was in flight may fail, and safe requests do not."""
+    shop = world.service("dies")
+    shop.adopt()
+    users = load(shop.port)
+    shop.history()
+    shop.commit("it will die", die_after_s=10, die_after_requests=10)
+    status = shop.until(shop.ship(), "restored")
+    assert status["cause"] == "harm"
+    counts = users.end()
+    assert sum(counts.values()) - counts["200"] <= 2
+
+
+def test_without_traffic_it_is_inconclusive_and_a_person_may_accept(world):
+    """No data is never a pass: held at the limit, and then accepted with a reason."""
+    shop = world.service("empty", rollout='time_limit = "15s"\nanswer_within = "60s"')
+    shop.adopt()
+    shop.commit("nobody will see it", seconds=0.001)
+    number = shop.ship()
+    asked = wait_for(
+        lambda: (s := shop.change(number))["wait"] and s["wait"]["cause"] == "a person" and s,
+        "it asks a person",
+        150,
+    )
+    assert asked["phase"] == "rolling_out"
+    assert asked["exit_code"] == 40
+    refused = world.cli("accept", str(number), folder=shop.folder)
+    assert refused.returncode in {2, 30}
+    world.post(f"/v1/changes/{number}/accept", {"because": "it is night"}, BO)
+    status = shop.until(number, "accepted", 30)
+    assert "it is night" in status["because"]
+    assert status["exit_code"] == 40
+
+
+def test_without_traffic_and_without_an_answer_it_is_given_back(world):
+    """After `answer_within` the machine gives back by itself."""
+    shop = world.service("silent", rollout='time_limit = "5s"\nanswer_within = "5s"')
+    shop.adopt()
+    shop.commit("nobody will see it", seconds=0.001)
+    status = shop.until(shop.ship(), "restored", 180)
+    assert status["cause"] == "inconclusive"
+
+
+def test_undo_works_at_any_time_for_any_member(world, load):
+    """While rolling out, and in the soak; the second undo says that there is nothing to undo."""
+    shop = world.service("undone")
+    shop.adopt()
+    users = load(shop.port)
+    shop.history()
+    shop.commit("one", seconds=0.004)
+    first = shop.ship()
+    shop.until(first, "rolling_out")
+    world.post(f"/v1/changes/{first}/undo", {"because": "looks odd"}, BO)
+    status = shop.until(first, "restored", 60)
+    assert status["cause"] == "person"
+    assert status["times"]["undo_s"] < 2
+    again = world.cli("undo", str(first), folder=shop.folder)
+    assert again.returncode == 0
+    assert "nothing to undo" in again.stdout.lower()
+    shop.commit("two", seconds=0.003)
+    second = shop.ship()
+    shop.until(second, "verifying")
+    shop.until(second, "verified")
+    world.post(f"/v1/services/{shop.name}/undo", {"because": "second thoughts"}, ANA)
+    assert shop.until(second, "restored", 60)["cause"] == "person"
+    assert shop.world.get(f"/v1/services/{shop.name}")["live"] == 0
+    assert set(users.end()) == {"200"}
+
+
+def test_two_changes_keep_the_lane_and_the_second_is_made_ready_meanwhile(world, load):
+    """The second is queued while the first is verified, and rolls out only then."""
+    shop = world.service("order")
+    shop.adopt()
+    users = load(shop.port)
+    shop.history()
+    shop.commit("one", seconds=0.004)
+    first = shop.ship()
+    shop.commit("two", seconds=0.003)
+    second = shop.ship()
+    shop.until(second, "queued", 60)
+    assert shop.change(first)["phase"] in {"rolling_out", "verifying"}
+    done = shop.until(first, "verified")
+    status = shop.until(second, {"rolling_out", "verifying"})
+    assert status["exposed_at"] >= done["verdict_at"]
+    world.post(f"/v1/changes/{second}/undo", {}, BO)
+    shop.until(second, "restored", 60)
+    assert set(users.end()) == {"200"}

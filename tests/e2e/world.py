@@ -1,0 +1,397 @@
+"""A whole world for end-to-end tests: a home, a real daemon, real repositories, real load."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+ANA = "Ana <ana@example.org>"
+BO = "Bo <bo@example.org>"
+SERVER = Path(__file__).with_name("server.py")
+LIMIT_S = 240.0
+
+MANIFEST = """\
+[service]
+name = "{name}"
+listen = "127.0.0.1:{port}"
+
+[release]
+run = ["{python}", "server.py"]
+health = "/healthz"
+metrics = "/metrics"
+ready = "{ready}"
+stop_timeout = "2s"
+
+[checks.unit]
+run = ["{python}", "-c", "import json; json.load(open('behaviour.json'))"]
+{extra_check}
+[metrics.errors]
+margin_ratio = 3.0
+margin_points = 5.0
+
+[metrics.checkout_errors]
+kind = "ratio"
+bad = 'checkout_total{{outcome="error"}}'
+total = 'checkout_total'
+margin_ratio = 3.0
+margin_points = 5.0
+
+[rollout]
+steps = [0.1, 0.5]
+warm_up = "2s"
+{rollout}
+
+[team]
+members = ["{ana}", "{bo}"]
+"""
+
+
+def free_port():
+    """A port that was free a moment ago, outside the ephemeral range."""
+    for port in range(18000 + os.getpid() % 97 * 20, 32000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
+
+
+def wait_for(condition, what, limit_s=LIMIT_S, every_s=0.2):
+    """Look again and again until the condition gives something true."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(every_s)
+    raise AssertionError(f"not within {limit_s:.0f} s: {what}")
+
+
+class Refusal(Exception):  # noqa: N818 -- a refusal is an answer
+    """The API said no."""
+
+    def __init__(self, status, problem):
+        super().__init__(f"{status}: {problem}")
+        self.status = status
+        self.problem = problem
+
+
+class World:
+    """One home with its daemon, and everything that was started in it."""
+
+    def __init__(self):
+        self.home = Path(tempfile.mkdtemp(prefix="sf-", dir="/tmp"))
+        self.repos = Path(tempfile.mkdtemp(prefix="sf-repos-", dir="/tmp"))
+        self.daemon = None
+        self.tokens = {}
+        self.environment = {**os.environ, "SUREFOOT_HOME": str(self.home)}
+
+    # --- the daemon ------------------------------------------------------------------------------
+
+    def up(self):
+        """Start the daemon and wait until it answers."""
+        log = (self.home / "daemon.log").open("ab")
+        self.daemon = subprocess.Popen(
+            [sys.executable, "-m", "surefoot", "up", "--foreground"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        log.close()
+        try:
+            wait_for(self._answers, "the daemon answers", 40)
+        except AssertionError:
+            print((self.home / "daemon.log").read_text()[-8000:])
+            raise
+        self.tokens.setdefault("owner", (self.home / "token").read_text().strip())
+        for person in (ANA, BO):
+            if person not in self.tokens:
+                name, _, email = person.rstrip(">").partition(" <")
+                given = self.post("/v1/tokens", {"name": name, "email": email})
+                self.tokens[person] = given["secret"]
+
+    def _answers(self):
+        if self.daemon.poll() is not None:
+            raise AssertionError((self.home / "daemon.log").read_text()[-8000:])
+        try:
+            holder = json.loads((self.home / "daemon.json").read_text())
+            if holder["pid"] != self.daemon.pid:
+                return False
+            self.tokens["owner"] = (self.home / "token").read_text().strip()
+            return self.get("/v1/health")
+        except (OSError, ValueError, Refusal):
+            return False
+
+    def kill(self):
+        """kill -9, as a machine would."""
+        self.daemon.kill()
+        self.daemon.wait()
+
+    def end(self):
+        """End everything that runs under this home, and remove it."""
+        if self.daemon and self.daemon.poll() is None:
+            self.kill()
+        marker = str(self.home).encode()
+        for _ in range(5):
+            found = [pid for pid in self._pids() if marker in self._facts(pid)]
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if not found:
+                break
+            time.sleep(0.2)
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.rmtree(self.repos, ignore_errors=True)
+
+    def _pids(self):
+        return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
+
+    def _facts(self, pid):
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            folder = str(Path(f"/proc/{pid}/cwd").readlink()).encode()
+            return command + b" " + folder if pid != os.getpid() else b""
+        return b""
+
+    # --- the API ---------------------------------------------------------------------------------
+
+    def call(self, method, path, body=None, person="owner"):
+        """One request; raises `Refusal` on anything but success."""
+        address = json.loads((self.home / "daemon.json").read_text())["address"]
+        connection = http.client.HTTPConnection(address, timeout=30)
+        headers = {"Authorization": f"Bearer {self.tokens[person]}"}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body)
+        try:
+            connection.request(method, path, data, headers)
+            response = connection.getresponse()
+            text = response.read()
+        finally:
+            connection.close()
+        if response.status >= 300:
+            raise Refusal(response.status, json.loads(text))
+        return json.loads(text) if text else None
+
+    def get(self, path, person="owner"):
+        """Read something."""
+        return self.call("GET", path, person=person)
+
+    def post(self, path, body, person="owner"):
+        """Order something."""
+        return self.call("POST", path, body, person)
+
+    def cli(self, *arguments, folder=None, person=None):
+        """The command line, as a user types it."""
+        environment = dict(self.environment)
+        if person:
+            environment["SUREFOOT_TOKEN"] = self.tokens[person]
+        return subprocess.run(
+            [sys.executable, "-m", "surefoot", *arguments],
+            cwd=folder or self.repos,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    # --- services --------------------------------------------------------------------------------
+
+    def service(self, name, *, rollout="", extra_check="", ready="10s", **behaviour):
+        """A repository with a service whose first release is adopted."""
+        service = Service(self, name)
+        service.write_manifest(rollout=rollout, extra_check=extra_check, ready=ready)
+        service.commit("the service as it runs today", **behaviour)
+        return service
+
+
+class Service:
+    """A service in a real repository."""
+
+    def __init__(self, world, name):
+        self.world = world
+        self.name = name
+        self.port = free_port()
+        self.folder = world.repos / name
+        self.folder.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+        shutil.copy(SERVER, self.folder / "server.py")
+
+    def git(self, *arguments, author=ANA):
+        """Git, as this author."""
+        name, _, email = author.rstrip(">").partition(" <")
+        identity = ["-c", f"user.name={name}", "-c", f"user.email={email}"]
+        done = subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def write_manifest(self, *, rollout="", extra_check="", ready="10s"):
+        """`surefoot.toml`, with what the test needs."""
+        text = MANIFEST.format(
+            name=self.name,
+            port=self.port,
+            python=sys.executable,
+            ana=ANA,
+            bo=BO,
+            rollout=rollout,
+            extra_check=extra_check,
+            ready=ready,
+        )
+        (self.folder / "surefoot.toml").write_text(text)
+        self.manifest = text
+
+    def commit(self, subject, *, author=ANA, **behaviour):
+        """A commit that changes how the service behaves; returns its hash."""
+        (self.folder / "behaviour.json").write_text(json.dumps(behaviour))
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", subject, author=author)
+        return self.git("rev-parse", "HEAD")
+
+    def register(self):
+        """Make it known."""
+        body = {"source": str(self.folder), "folder": "", "manifest": self.manifest}
+        return self.world.post("/v1/services", body)
+
+    def adopt(self):
+        """Take the present revision in as release 0, and wait until it serves."""
+        self.register()
+        body = {"revision": self.git("rev-parse", "HEAD"), "adopt": True}
+        self.world.post(f"/v1/services/{self.name}/changes", body, ANA)
+        self.until(0, "adopted", 60)
+
+    def ship(self, revision=None, *, person=ANA, approve=True, **order):
+        """Ship, and let the other member approve; returns the number."""
+        body = {"revision": revision or self.git("rev-parse", "HEAD"), **order}
+        number = self.world.post(f"/v1/services/{self.name}/changes", body, person)["number"]
+        if approve:
+            self.world.post(f"/v1/changes/{number}/approve", {}, BO)
+        return number
+
+    def change(self, number):
+        """The status of a change."""
+        return self.world.get(f"/v1/changes/{number}?service={self.name}")
+
+    def until(self, number, phases, limit_s=LIMIT_S):
+        """Wait until the change is in one of the phases; returns its status."""
+        wanted = {phases} if isinstance(phases, str) else set(phases)
+        final = {"rejected", "withdrawn", "restored", "applied"}
+        last = {}
+
+        def there():
+            status = self.change(number)
+            last.update(status)
+            if status["phase"] in wanted:
+                return status
+            assert status["phase"] not in final, status["sentence"]
+            return None
+
+        try:
+            return wait_for(there, f"{self.name} {number} is {wanted}", limit_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; last: {last.get('sentence')}") from None
+
+    def history(self, seconds=60):
+        """Wait until the live release has been watched long enough."""
+        wait_for(
+            lambda: self.world.get(f"/v1/services/{self.name}")["watched_s"] >= seconds,
+            f"{seconds} s of history",
+            seconds + 60,
+        )
+
+
+class Load:
+    """Open-loop requests at an even pace, in a process of its own; nothing is asked twice."""
+
+    def __init__(self, port, per_s=80, path="/"):
+        self.file = Path(tempfile.mkstemp(prefix="sf-load-")[1])
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, str(port), str(per_s), path, str(self.file)],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def counts(self):
+        """Answers by status so far; `none` are requests that got no answer."""
+        text = self.file.read_text()
+        return Counter(json.loads(text)) if text else Counter()
+
+    def end(self):
+        """Stop asking; returns the counts."""
+        self.process.terminate()
+        self.process.wait()
+        counts = self.counts()
+        self.file.unlink()
+        return counts
+
+
+async def _one(port, path, pool, counts):
+    """One request on a kept connection, or a new one."""
+    request = f"GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode()
+    writer = None
+    try:
+        reader, writer = pool.pop() if pool else await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        await reader.readexactly(length)
+        counts[head.split(b" ", 2)[1].decode()] += 1
+        if b"connection: close" in head.lower():
+            writer.close()
+        else:
+            pool.append((reader, writer))
+    except (OSError, asyncio.IncompleteReadError, TimeoutError):
+        counts["none"] += 1
+        if writer:
+            writer.close()
+
+
+async def _generate(port, per_s, path, file):
+    counts, pool, running = Counter(), [], set()
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    start = loop.time()
+    sent = 0
+    while not stop.is_set() and loop.time() - start < 600:
+        due = int((loop.time() - start) * per_s)
+        for _ in range(due - sent):
+            task = asyncio.create_task(_one(port, path, pool, counts))
+            running.add(task)
+            task.add_done_callback(running.discard)
+        if due // per_s != sent // per_s:
+            _write(file, counts)
+        sent = due
+        await asyncio.sleep(0.01)
+    await asyncio.gather(*running)
+    _write(file, counts)
+
+
+def _write(file, counts):
+    draft = file.with_suffix(".new")
+    draft.write_text(json.dumps(counts))
+    draft.replace(file)
+
+
+if __name__ == "__main__":
+    asyncio.run(_generate(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])))
