@@ -1,0 +1,357 @@
+"""The judge: rows of evidence in, one of four words out.
+
+A tick is complete when a later row arrives. It then multiplies the capital of every bet; the
+weighted sum of what speaks against the change is compared with 1/alpha at every tick, which is
+sound however often one looks (Ville's inequality). Facts need no capital. All of it depends on the
+rows alone: not on when they were handed over, nor in what portions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+from surefoot.analysis.evidence import ShareTest
+from surefoot.analysis.history import History
+from surefoot.analysis.opentick import OpenTick
+from surefoot.analysis.plan import JudgePlan, settle
+from surefoot.analysis.promises import promises
+from surefoot.analysis.ticks import Row
+from surefoot.analysis.tracks import LatencyTrack, Moment, RatioTrack, Totals, Track
+from surefoot.analysis.weights import Weights, split
+from surefoot.analysis.words import (
+    FACTS,
+    duration,
+    lacking_in_words,
+    share_in_words,
+    verified,
+    worse,
+)
+from surefoot.domain.errors import BadEvidence
+from surefoot.domain.verdict import MetricReading, Reading, Word
+
+__all__ = ["MINIMUM_WATCH", "SHARE", "Judge"]
+
+MINIMUM_WATCH = 60.0
+AFTER_SWITCH = 2.0  # seconds after each change of share that count only for the gross guard
+GATE_PART = 0.5  # of what "not worse" needs: E >= 10 at alpha 5 %
+CALM_PART = 0.1  # of what *worse* needs: sum < 10 at alpha 1 %
+SHARE = "traffic share"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A word that was reached, and what was true at that moment."""
+
+    word: Word
+    at: float
+    metric: str | None
+    because: str
+    evidence: float
+    ratio: tuple[float, float] | None = None
+
+
+class Judge:
+    """Judges one rollout by its plan.
+
+    Feed it rows in the order of time; read `reading` whenever you like. To resume after a stop,
+    feed the recorded rows again. Its state is a few hundred numbers for each metric.
+    """
+
+    def __init__(self, plan: JudgePlan, exposed_at: float | None = None) -> None:
+        """Judge by `plan`.
+
+        Args:
+            plan: fixed before exposure. Metrics without history are settled by the baseline's
+                first 60 s, and can be found "not worse" only after them.
+            exposed_at: when the first user was exposed, in the rows' seconds, where no `ShareRow`
+                will tell.
+        """
+        self.plan = plan
+        self._tracks: dict[str, Track] = {}
+        for metric in plan.metrics:
+            if metric.kind == "ratio":
+                self._tracks[metric.name] = RatioTrack(metric, plan)
+            elif metric.kind == "latency":
+                self._tracks[metric.name] = LatencyTrack(metric, plan)
+        self._promises = promises(plan)
+        self._requests = plan.errors.name if plan.errors else None
+        self._history = History()
+        self._share_test = ShareTest()
+        self._share_totals = Totals()
+        self._open: OpenTick | None = None
+        self._closed_at = -inf
+        self._exposed_at: float | None = None
+        self._switched_at = -inf
+        self._weights = Weights(0.0, 0.0, {})
+        self._weighed: list[tuple[float, Track]] = []
+        self._is_settled = all(metric.settled for metric in plan.metrics)
+        self._decision: Decision | None = None
+        self._at = 0.0
+        self._judged = False
+        self._evidence = 1.0
+        self.share: float | None = None
+        if exposed_at is not None:
+            self._expose(exposed_at, share_known=False)
+
+    def feed(self, row: Row) -> None:
+        """Take a row; one with a later `t` completes the tick before it.
+
+        Raises:
+            BadEvidence: the row is earlier than one already taken, or changes its metric's kind.
+        """
+        tick = self._open
+        if tick is not None and row.t > tick.t:
+            self.close_tick()
+            tick = None
+        if tick is None:
+            if row.t <= self._closed_at:
+                raise _late(row.t, self._closed_at)
+            tick = self._open = OpenTick(row.t)
+        elif row.t < tick.t:
+            raise _late(row.t, tick.t)
+        tick.add(row)
+
+    def close_tick(self) -> None:
+        """Complete the open tick without waiting for a later row; nothing may join it then."""
+        tick = self._open
+        if tick is None:
+            return
+        self._open, self._closed_at = None, tick.t
+        if tick.share is not None:
+            self._switch(tick.t, tick.share)
+        if self._exposed_at is not None:
+            self._at = tick.t - self._exposed_at
+            since_switch = tick.t - self._switched_at
+            self._judged = self._at >= self.plan.warm_up and since_switch >= AFTER_SWITCH
+            self._step(Moment(self._at, self._judged), tick)
+        self._learn(tick)
+        self._decide(tick)
+
+    def _switch(self, t: float, share: float) -> None:
+        if self._exposed_at is None and share > 0:
+            self._expose(t, share_known=not self.plan.sticky)
+        if share != self.share:
+            self._switched_at = t
+        self.share = share
+
+    def _expose(self, t: float, *, share_known: bool) -> None:
+        self._exposed_at = self._switched_at = t
+        self._weights = split(self.plan.metrics, share_known=share_known)
+        self._weighed = [(w, self._tracks[name]) for name, w in self._weights.metrics.items()]
+        self._evidence = self._weigh()
+
+    def _step(self, moment: Moment, tick: OpenTick) -> None:
+        for track in self._tracks.values():
+            track.step(moment, tick)
+        for promise in self._promises:
+            promise.step(moment, tick)
+        if self._weights.share and moment.judged:
+            self._step_share(tick)
+        self._evidence = self._weigh()
+
+    def _step_share(self, tick: OpenTick) -> None:
+        if self._requests is None or self.share is None:
+            return
+        canary, baseline = tick.ratio(self._requests)
+        if canary is None or baseline is None:
+            return
+        self._share_test.step(self.share, canary.all, baseline.all)
+        self._share_totals.canary_all += canary.all
+        self._share_totals.baseline_all += baseline.all
+
+    def _weigh(self) -> float:
+        """The sum that ends at 1/alpha. As `_against`, but asked at every tick."""
+        total = 0.0
+        for weight, track in self._weighed:
+            total += weight * track.harm
+            if track.gross is not None:
+                total += self._weights.gross * track.gross.value
+        if self._weights.share:
+            total += self._weights.share * self._share_test.value
+        return total
+
+    def _against(self) -> Mapping[str, float]:
+        """What each metric adds to the sum against the change; the gross guard joins errors."""
+        weights = self._weights
+        against = {name: w * self._tracks[name].harm for name, w in weights.metrics.items()}
+        if weights.gross and self.plan.errors:
+            errors = self._tracks[self.plan.errors.name]
+            if errors.gross:
+                against[errors.metric.name] += weights.gross * errors.gross.value
+        if weights.share:
+            against[SHARE] = weights.share * self._share_test.value
+        return against
+
+    def _learn(self, tick: OpenTick) -> None:
+        """Settle what the plan left open, once the baseline's past is known."""
+        if self._is_settled:
+            return
+        for row in tick.baseline.values():
+            self._history.feed(row)
+        if self._history.seconds < MINIMUM_WATCH:
+            return
+        before, self.plan = self.plan, settle(self.plan, self._history)
+        for old, new in zip(before.metrics, self.plan.metrics, strict=True):
+            if new is not old:
+                self._tracks[new.name].settle(new, self.plan)
+                for promise in self._promises:
+                    if promise.expectation.metric == new.name:
+                        promise.settle(new)
+        self._is_settled = all(metric.settled for metric in self.plan.metrics)
+
+    def _decide(self, tick: OpenTick) -> None:
+        """Change the word if the evidence does. *Worse* is final and wins ties."""
+        decided = self._decision
+        if decided is not None and decided.word is Word.WORSE:
+            return
+        if tick.facts:
+            fact = min(tick.facts)
+            because = f"{FACTS[fact]}; WORSE"
+            self._decision = self._decided(Word.WORSE, str(fact), because)
+        elif self._exposed_at is not None and self._evidence >= 1 / self.plan.alpha_worse:
+            self._decision = self._worse()
+        elif decided is not None or self._exposed_at is None:
+            return
+        elif self._is_verified():
+            because = verified(self._required(), self.plan)
+            self._decision = self._decided(Word.VERIFIED, None, because)
+        elif self._at >= self.plan.time_limit:
+            name, lacking = self._lacking()
+            because = f"inconclusive after {duration(self.plan.time_limit)}: {lacking}"
+            self._decision = self._decided(Word.INCONCLUSIVE, name, because)
+
+    def _decided(self, word: Word, metric: str | None, because: str) -> Decision:
+        track = self._tracks.get(metric) if metric else None
+        interval = track.interval if track else None
+        return Decision(word, self._at, metric, because, self._evidence, interval)
+
+    def _worse(self) -> Decision:
+        against = self._against()
+        name = max(against, key=lambda metric: against[metric])
+        if name == SHARE:
+            totals = self._share_totals
+            because = share_in_words(totals.canary_all, totals.baseline_all, self.share or 0.0)
+        else:
+            because = worse(self._tracks[name])
+        return self._decided(Word.WORSE, name, because)
+
+    def _required(self) -> list[Track]:
+        return [track for track in self._tracks.values() if track.metric.required]
+
+    def _is_verified(self) -> bool:
+        """Whether every required metric is not worse, at this one moment. No metric is no proof."""
+        plan, required = self.plan, self._required()
+        return (
+            bool(required)
+            and self._at >= MINIMUM_WATCH
+            and self._evidence < CALM_PART / plan.alpha_worse
+            and all(track.ok >= 1 / plan.alpha_ok for track in required)
+            and all(promise.met for promise in self._promises)
+        )
+
+    def _lacking(self) -> tuple[str | None, str]:
+        """What is still missing for *verified*: the metric, and a clause."""
+        plan, required = self.plan, self._required()
+        if not required:
+            return None, "no metric is required, so nothing can be proven"
+        if self._evidence >= CALM_PART / plan.alpha_worse:
+            against = self._against()
+            name = max(against, key=lambda metric: against[metric])
+            wanted = 1 / plan.alpha_worse
+            return name, f"{name} looks worse, {self._evidence:.0f} of {wanted:.0f} needed"
+        open_ = [track for track in required if track.ok < 1 / plan.alpha_ok]
+        for track in open_:
+            if not track.totals.canary_all:
+                return track.metric.name, f"no {track.metric.name} seen of the canary"
+        if open_:
+            seconds = {track.metric.name: self._seconds_to_ok(track) for track in open_}
+            name = max(seconds, key=lambda metric: seconds[metric])
+            left = max(seconds[name], MINIMUM_WATCH - self._at)
+            return name, lacking_in_words(self._tracks[name], left, 1 / plan.alpha_ok)
+        for promise in self._promises:
+            if not promise.met:
+                expectation = promise.expectation
+                return expectation.metric, f"not seen yet that {expectation}"
+        left = MINIMUM_WATCH - self._at
+        return None, f"all is well so far; {duration(max(left, 1.0))} more"
+
+    def _seconds_to_ok(self, track: Track) -> float:
+        totals = track.totals
+        rate = (totals.canary_all + totals.baseline_all) / max(self._at, 1.0)
+        return track.seconds_to_ok(self.plan, rate)
+
+    @property
+    def _gate(self) -> bool:
+        """Whether enough is known to leave the present step."""
+        if not self._judged or (self._decision and self._decision.word is Word.WORSE):
+            return False
+        seen_by_proxy = [t for t in self._tracks.values() if t.metric.group != "declared"]
+        needed = seen_by_proxy or self._required()
+        enough = GATE_PART / self.plan.alpha_ok
+        return bool(needed) and all(track.gate >= enough for track in needed)
+
+    @property
+    def reading(self) -> Reading:
+        """The answer as of the last complete tick. Counts go on after *worse*; the rest stands."""
+        decision = self._decision or self._watching()
+        return Reading(
+            word=decision.word,
+            at=decision.at,
+            metric=decision.metric,
+            because=decision.because,
+            evidence=decision.evidence,
+            gate=self._gate,
+            ratio=decision.ratio,
+            metrics=tuple(self._metric_reading(metric.name) for metric in self.plan.metrics),
+        )
+
+    def _watching(self) -> Decision:
+        if self._exposed_at is None:
+            because = "watching: no user is exposed yet"
+        else:
+            because = f"watching: {self._lacking()[1]}"
+        return Decision(Word.WATCHING, self._at, None, because, self._evidence)
+
+    def _metric_reading(self, name: str) -> MetricReading:
+        track = self._tracks.get(name)
+        if track is None:
+            return self._promised_reading(name)
+        decision, metric = self._decision, track.metric
+        harm, gross = track.harm, track.gross
+        if gross:
+            both = self._weights.gross + self._weights.metrics.get(name, 0.0)
+            harm = self._against().get(name, 0.0) / both if both else 1.0
+        word = Word.WATCHING
+        if decision and decision.word is Word.WORSE and decision.metric == name:
+            word = Word.WORSE
+        elif track.ok >= 1 / self.plan.alpha_ok:
+            word = Word.VERIFIED
+        elif decision and decision.word is Word.INCONCLUSIVE:
+            word = Word.INCONCLUSIVE
+        bad_c, bad_b = track.bad
+        return MetricReading(
+            name=name,
+            word=word,
+            margin=metric.margin,
+            harm=harm,
+            ok=track.ok,
+            required=metric.required,
+            canary_bad=round(bad_c),
+            canary_all=round(track.totals.canary_all),
+            baseline_bad=round(bad_b),
+            baseline_all=round(track.totals.baseline_all),
+        )
+
+    def _promised_reading(self, name: str) -> MetricReading:
+        """A gauge or a counter: only what is expected of it can be said."""
+        expected = [promise for promise in self._promises if promise.expectation.metric == name]
+        met = bool(expected) and all(promise.met for promise in expected)
+        word = Word.VERIFIED if met else Word.WATCHING
+        return MetricReading(name, word, None, harm=1.0, ok=1.0, required=bool(expected))
+
+
+def _late(t: float, latest: float) -> BadEvidence:
+    return BadEvidence(
+        f"A row at t = {t:g} s comes after one at t = {latest:g} s.",
+        cure="Put the rows in the order of time.",
+    )

@@ -1,0 +1,101 @@
+"""Rows of evidence: what was counted, what changed, what was seen.
+
+Counts are exact increments over one interval that ends at `t`, the same interval for both arms.
+What is missing has no row; zero is a row that says zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = [
+    "Arm",
+    "Fact",
+    "FactRow",
+    "GapRow",
+    "GaugeTick",
+    "LatencyTick",
+    "RatioTick",
+    "Row",
+    "ShareRow",
+    "Tick",
+]
+
+
+class Arm(StrEnum):
+    """The two releases that serve at the same time."""
+
+    CANARY = "canary"
+    BASELINE = "baseline"
+
+
+class Fact(StrEnum):
+    """What needs no statistics: the canary is plainly not serving."""
+
+    DEAD = "dead"
+    CRASH_LOOP = "crash_loop"
+    SILENT = "silent"
+    HANGING = "hanging"
+
+
+@dataclass(frozen=True, slots=True)
+class RatioTick:
+    """Of `all` events, `bad` were of the counted kind.
+
+    For a metric whose `worse` is "lower", the counted kind is the good one.
+    """
+
+    t: float
+    metric: str
+    arm: Arm
+    bad: float
+    all: float
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyTick:
+    """Increments of cumulative histogram buckets: bound in seconds (`math.inf` too) to count."""
+
+    t: float
+    metric: str
+    arm: Arm
+    le: Mapping[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeTick:
+    """A sample of one instance, or (where the plan says counter) an increment of a counter."""
+
+    t: float
+    metric: str
+    instance: str | None
+    arm: Arm
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRow:
+    """From `t` on the canary is meant to get this fraction of requests."""
+
+    t: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """At `t` this was seen of the canary."""
+
+    t: float
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """The `gap` seconds up to `t` were not watched: unknown, never zero."""
+
+    t: float
+    gap: float
+
+
+Tick = RatioTick | LatencyTick | GaugeTick
+Row = RatioTick | LatencyTick | GaugeTick | ShareRow | FactRow | GapRow

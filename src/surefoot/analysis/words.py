@@ -1,0 +1,93 @@
+"""The judge's answer as a sentence, with the numbers in it."""
+
+from collections.abc import Iterable
+from math import inf
+
+from surefoot.analysis.plan import JudgePlan, MetricPlan
+from surefoot.analysis.ticks import Fact
+from surefoot.analysis.tracks import RatioTrack, Track
+
+__all__ = [
+    "FACTS",
+    "duration",
+    "lacking_in_words",
+    "margin_in_words",
+    "share_in_words",
+    "verified",
+    "worse",
+]
+
+FACTS = {
+    Fact.DEAD: "the canary died or stopped listening",
+    Fact.CRASH_LOOP: "the canary keeps dying",
+    Fact.SILENT: "the canary gave no answer while the baseline did",
+    Fact.HANGING: "the canary holds requests and completes none",
+}
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: "40 s", "9 min", "2 h"; rounded up, so as not to promise."""
+    if seconds == inf:
+        return "more than a day"
+    for limit, unit, name in ((20, 1, "s"), (100, 5, "s"), (300, 10, "s")):
+        if seconds <= limit:
+            return f"{_up(seconds, unit)} {name}"
+    if seconds <= 5400:  # noqa: PLR2004 -- an hour and a half
+        return f"{_up(seconds, 60) // 60} min"
+    return f"{_up(seconds, 3600) // 3600} h" if seconds <= 86400 else "more than a day"  # noqa: PLR2004 -- seconds of a day
+
+
+def _up(number: float, unit: int) -> int:
+    return int(-(-number // unit)) * unit
+
+
+def margin_in_words(metric: MetricPlan) -> str:
+    """What is proven of a metric: "errors at most +1 point or x2"."""
+    margin = metric.margin
+    if margin is None:
+        return metric.name
+    if metric.kind != "latency":
+        return f"{metric.name} {margin}" + (" below" if metric.worse == "lower" else "")
+    noun = "point" if margin.points == 1 else "points"
+    return f"{metric.name} at most x{margin.ratio:g} but for {margin.points:g} {noun}"
+
+
+def worse(track: Track) -> str:
+    """What the metric shows against the change."""
+    totals = track.totals
+    if isinstance(track, RatioTrack):
+        kind = "bad" if track.metric.worse == "higher" else "good"
+        return (
+            f"{track.metric.name}: canary {totals.canary_bad:,.0f} of {totals.canary_all:,.0f} "
+            f"{kind}, baseline {totals.baseline_bad:,.0f} of {totals.baseline_all:,.0f}; WORSE"
+        )
+    loudest = track.loudest
+    x, y = (loudest.bound.x, loudest.bound.y) if loudest else (inf, inf)
+    return (
+        f"{track.metric.name}: canary {totals.canary_bad:,.0f} of {totals.canary_all:,.0f} slower "
+        f"than {y:.3g} s, baseline {totals.baseline_bad:,.0f} of {totals.baseline_all:,.0f} slower "
+        f"than {x:.3g} s; WORSE"
+    )
+
+
+def share_in_words(canary: float, baseline: float, share: float) -> str:
+    """What the traffic share shows against the change."""
+    total = canary + baseline
+    return (
+        f"traffic share: canary answered {canary:,.0f} of {total:,.0f} requests where "
+        f"{share * 100:.3g} % was due; WORSE"
+    )
+
+
+def verified(tracks: Iterable[Track], plan: JudgePlan) -> str:
+    """What was proven, at which margins, and what was expected and seen."""
+    level = f"({(1 - plan.alpha_ok) * 100:.3g} %)"
+    proven = [f"{margin_in_words(track.metric)} {level}" for track in tracks]
+    return "verified: " + ", ".join([*proven, *(str(one) for one in plan.expect)])
+
+
+def lacking_in_words(track: Track, seconds: float, wanted: float) -> str:
+    """What a metric that is not yet proven still needs."""
+    if seconds < inf:
+        return f"{track.metric.name} needs about {duration(seconds)} more"
+    return f"{margin_in_words(track.metric)} is not proven, {track.ok:.2g} of {wanted:.3g} needed"

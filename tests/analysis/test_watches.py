@@ -1,0 +1,284 @@
+"""What stands beside the judge: plain facts, the band, the host, the soak, the forecast."""
+
+import random
+from dataclasses import replace
+from math import inf
+
+import pytest
+from analysis_streams import ERRORS, Service, plan_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surefoot.analysis.band import HostWatch, in_band, latency_in_band
+from surefoot.analysis.expect import Expectation, SignTest, quantile
+from surefoot.analysis.forecast import forecast, in_words
+from surefoot.analysis.interval import ratio_interval
+from surefoot.analysis.latency import Bound
+from surefoot.analysis.liveness import Liveness, Observation
+from surefoot.analysis.plan import JudgePlan
+from surefoot.analysis.soak import SoakWatch
+from surefoot.analysis.ticks import Fact
+from surefoot.analysis.words import duration
+from surefoot.domain.errors import Refused
+from surefoot.domain.verdict import Margin
+
+ALIVE = ((100, 1.0, True),)
+
+
+def seen(t: float, **other: object) -> Observation:
+    """A second of a canary that does well, but for what is said."""
+    usual = Observation(t, ALIVE, answered=20, active=2, baseline_answered=180, expected=20)
+    return replace(usual, **other)  # type: ignore[arg-type] -- fields by name, in a test
+
+
+def first_fact(observations) -> tuple[float, Fact] | None:
+    """When a fact is first said."""
+    liveness = Liveness()
+    for one in observations:
+        fact = liveness.feed(one)
+        if fact:
+            return one.t, fact
+    return None
+
+
+def test_a_living_canary_shows_no_fact():
+    """A canary that answers, and one that is merely idle, shows nothing."""
+    assert first_fact(seen(t) for t in range(100)) is None
+    idle = {"answered": 0, "active": 0, "baseline_answered": 0, "expected": 0}
+    assert first_fact(seen(t, **idle) for t in range(100)) is None
+
+
+@pytest.mark.parametrize(
+    "instances", [((101, 2.0, True),), ((100, 3.0, True),), ((100, 1.0, False),), ()]
+)
+def test_a_death_shows_within_one_tick(instances):
+    """Another pid, another start time, no listener, nobody: dead, at once."""
+    told = [seen(0), seen(1), seen(2, instances=instances)]
+    assert first_fact(told) == (2, Fact.DEAD)
+
+
+def test_two_deaths_in_a_minute_are_a_crash_loop():
+    """The second death within 60 s is told apart from the first; a later one is not."""
+    for apart, fact in ((59, Fact.CRASH_LOOP), (61, Fact.DEAD)):
+        liveness = Liveness()
+        liveness.feed(seen(0))
+        assert liveness.feed(seen(1, instances=((101, 2.0, True),))) is Fact.DEAD
+        assert liveness.feed(seen(2, instances=((101, 2.0, True),))) is None
+        later = seen(1 + apart, instances=((102, 3.0, True),))
+        assert liveness.feed(later) is fact
+
+
+def test_silence_needs_ten_seconds_and_a_speaking_baseline():
+    """No answer for 10 s is silence, if answers were due and the baseline gives them."""
+    quiet = [seen(0), *(seen(t, answered=0, active=0) for t in range(1, 30))]
+    assert first_fact(quiet) == (10, Fact.SILENT)
+    both = [replace(one, baseline_answered=0) for one in quiet]
+    assert first_fact(both) is None
+    rarely = [replace(one, expected=1) for one in quiet]
+    assert first_fact(rarely) == (20, Fact.SILENT)
+    broken = [*quiet[:9], seen(9), *(seen(t, answered=0, active=0) for t in range(10, 19))]
+    assert first_fact(broken) is None
+
+
+def test_hanging_needs_waiting_requests_and_no_completion():
+    """Five requests that wait while none completes is hanging after 2 s, not before."""
+    hung = [seen(0), *(seen(t, answered=0, active=5) for t in range(1, 9))]
+    assert first_fact(hung) == (2, Fact.HANGING)
+    few = [replace(one, active=4) for one in hung]
+    assert first_fact(few) is None
+    slow = Liveness(slowest=1.5)
+    assert [slow.feed(one) for one in hung[:6]] == [None] * 5 + [Fact.HANGING]
+
+
+def test_band_is_the_old_rate_with_some_slack():
+    """Back to normal is at most half as much again or half a point more, give or take chance."""
+    assert in_band(0.01, 1, 100)
+    assert in_band(0.0, 0, 50)
+    assert not in_band(0.01, 20, 100)
+    assert in_band(0.01, 15, 1000)
+    assert not in_band(0.01, 30, 1000)
+
+
+@given(st.floats(0, 1), st.integers(0, 49))
+def test_fewer_than_fifty_requests_are_no_proof_of_normal(p, everything):
+    """Nothing is back in its band on fewer than 50 requests."""
+    assert not in_band(p, 0, everything)
+
+
+@given(st.floats(0, 1), st.integers(50, 10_000), st.data())
+def test_band_is_monotone(p, everything, data):
+    """One more bad answer never brings a metric back into its band."""
+    bad = data.draw(st.integers(0, everything - 1))
+    assert in_band(p, bad, everything) or not in_band(p, bad + 1, everything)
+
+
+def test_latency_is_in_its_band_on_every_bound():
+    """One judged bound that is too slow keeps latency out of its band."""
+    bounds = tuple(
+        Bound(x, x, x, 0.02, x, 0.05, slower, slower, slower)
+        for x, slower in ((0.1, 0.5), (1, 0.01))
+    )
+    assert latency_in_band(bounds, {0.1: 100, 1: 198, inf: 200})
+    assert not latency_in_band(bounds, {0.1: 100, 1: 150, inf: 200})
+    assert not latency_in_band(bounds, {0.1: 100, inf: 200})
+
+
+def test_host_is_hurt_when_the_baseline_stays_bad():
+    """Gross harm to the old release for 20 s means the host; a short spike does not."""
+    watch = HostWatch(0.01, 1.0)
+    for _ in range(600):
+        watch.feed(2, 200)
+    seconds = 0
+    while not watch.hurt:
+        watch.feed(60, 200)
+        seconds += 1
+    assert 20 <= seconds <= 25
+    spike = HostWatch(0.01, 1.0)
+    for _ in range(5):
+        spike.feed(60, 200)
+    for _ in range(30):
+        spike.feed(2, 200)
+    assert not spike.hurt
+
+
+def test_soak_sees_gross_harm_and_leaves_chance_alone():
+    """A fifth of requests failing late is seen in seconds; ten calm minutes raise nothing."""
+    dice = random.Random(4)
+    watch = SoakWatch(0.01, 3.0)
+    for _ in range(600):
+        watch.feed(sum(dice.random() < 0.01 for _ in range(200)), 200)
+    assert not watch.harmful
+    seconds = 0
+    while not watch.harmful:
+        watch.feed(40, 200)
+        seconds += 1
+    assert seconds <= 5
+    watch.feed(0, 200)
+    assert watch.harmful
+
+
+def test_forecast_names_time_and_requests():
+    """The forecast of a busy service is short, in words and in requests."""
+    told = forecast(plan_of(Service(latency=True), random.Random(2)))
+    assert told.in_time
+    assert 60 <= told.half <= told.nine_in_ten <= 300
+    assert told.half_requests == pytest.approx(told.rate * told.half)
+    assert told.fifth < 5
+    words = in_words(told)
+    assert words.startswith("A fifth of requests failing would show in about ")
+    assert "verified in about" in words
+    assert "nine in ten within" in words
+
+
+def test_forecast_says_when_traffic_is_too_small():
+    """A service with few requests hears how long it needs, and for which margin."""
+    margin = Margin(3, 5, "D")
+    errors = replace(ERRORS, p=0.01, rate=0.4, margin=margin, phi=3.0)
+    told = forecast(JudgePlan(steps=(0.5,), metrics=(errors,)))
+    assert not told.in_time
+    assert "t 0.4 requests/s this needs about" in in_words(told)
+    assert "'errors at most +5 points'" in in_words(told)
+
+
+def test_forecast_without_traffic_says_so():
+    """Nothing is forecast where nobody asks anything."""
+    told = forecast(JudgePlan(steps=(0.1, 0.5), metrics=(ERRORS,)))
+    assert told.nine_in_ten == inf
+    assert "no traffic" in in_words(told)
+
+
+@given(st.floats(1, 1000), st.floats(1e-4, 0.1), st.floats(1, 10))
+def test_forecast_shrinks_with_traffic(rate, p, phi):
+    """Twice the traffic never takes longer, and half never later than nine in ten."""
+    errors = replace(ERRORS, p=p, rate=rate, margin=Margin(2, 1, "B"), phi=phi)
+    once = forecast(JudgePlan(steps=(0.1, 0.5), metrics=(errors,)))
+    twice = forecast(JudgePlan(steps=(0.1, 0.5), metrics=(replace(errors, rate=2 * rate),)))
+    assert twice.half <= once.half <= once.nine_in_ten
+    assert twice.fifth <= once.fifth
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "1 s"),
+        (4, "4 s"),
+        (41, "45 s"),
+        (101, "110 s"),
+        (530, "9 min"),
+        (900, "15 min"),
+        (8000, "3 h"),
+        (inf, "more than a day"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds, words):
+    """Times are rounded up to what a person would say."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("export_p95 falls by 10%", Expectation("export", "falls", 10, 0.95)),
+        ("orders rises by 2.5 %", Expectation("orders", "rises", 2.5)),
+        ("export_used above 0", Expectation("export_used", "above", 0)),
+        ("export used", Expectation("export", "used")),
+    ],
+)
+def test_expectations_are_read(text, wanted):
+    """Each form of an expectation is understood."""
+    assert Expectation.parse(text) == wanted
+    assert Expectation.parse(str(wanted)) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "better", "x falls", "x falls by much%", "x above nan", "x above"]
+)
+def test_other_sentences_are_refused_with_the_cure(text):
+    """A sentence of another form is refused, and the forms are told."""
+    with pytest.raises(Refused) as refused:
+        Expectation.parse(text)
+    assert "falls|rises" in refused.value.cure
+
+
+def test_quantiles_are_interpolated():
+    """A quantile lies within its bucket, at the right part of it on a log scale."""
+    le = {0.1: 50.0, 0.4: 100.0, inf: 100.0}
+    assert quantile(le, 0.5) == pytest.approx(0.1)
+    assert quantile(le, 0.75) == pytest.approx(0.2)
+    assert quantile(le, 0.25) == pytest.approx(0.05)
+    assert quantile({0.1: 10.0, inf: 100.0}, 0.5) == 0.1
+    assert quantile({0.1: 0.0, inf: 0.0}, 0.5) is None
+    assert quantile({}, 0.5) is None
+
+
+def test_signs_of_a_fair_coin_prove_nothing():
+    """Blocks that go either way leave the evidence of a gauge small."""
+    test = SignTest(rises=False)
+    for t in range(3600):
+        up = (t // 60) % 2
+        test.step(float(t), float(up), float(1 - up))
+    assert test.value < 1
+
+
+@given(st.integers(1, 30), st.integers(1, 60), st.floats(1, 5))
+def test_interval_holds_what_was_seen(canary, baseline, phi):
+    """The interval holds the ratio that was observed, and widens with phi."""
+    ticks = [(0.25, float(canary), float(baseline))] * 5
+    narrow, wide = ratio_interval(ticks, 1.0), ratio_interval(ticks, phi)
+    assert narrow is not None
+    assert wide is not None
+    observed = canary / baseline / 0.25
+    assert narrow[0] <= observed <= narrow[1]
+    assert wide[0] <= narrow[0] * 1.01
+    assert wide[1] >= narrow[1] * 0.99
+
+
+def test_interval_without_events_is_unknown():
+    """Nothing bad on either side bounds no ratio; on one side it bounds one end."""
+    assert ratio_interval([], 1.0) is None
+    only_canary = ratio_interval([(0.1, 3.0, 0.0)] * 5, 1.0)
+    assert only_canary is not None
+    assert only_canary[1] == inf
+    only_baseline = ratio_interval([(0.1, 0.0, 30.0)] * 5, 1.0)
+    assert only_baseline is not None
+    assert only_baseline[0] == 0
