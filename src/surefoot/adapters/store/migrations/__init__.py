@@ -1,0 +1,1 @@
+"""How a store of an older Surefoot becomes one of this."""

@@ -1,0 +1,1 @@
+"""One step of the schema each; a step that was released is never altered."""

@@ -1,0 +1,103 @@
+"""Domain values to rows and back. No database here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from surefoot.domain.change import Change, Person
+from surefoot.ports import Entry, NewEntry, ServiceRecord, Token
+
+__all__ = [
+    "STATE_VERSION",
+    "Row",
+    "change_from",
+    "change_row",
+    "entry_from",
+    "entry_row",
+    "service_from",
+    "service_row",
+    "token_from",
+]
+
+STATE_VERSION = 1
+"""Raised with every alteration of `Change` that an older Surefoot would misread."""
+
+Row = Mapping[str, Any]
+
+
+def change_row(change: Change, now: float) -> dict[str, Any]:
+    """A change as its row.
+
+    Raises:
+        ValueError: a number in it is not finite; such a state could not be read again.
+    """
+    return {
+        "service": change.service,
+        "number": change.number,
+        "phase": change.phase.value,
+        "state": _json(change),
+        "state_version": STATE_VERSION,
+        "updated_at": now,
+    }
+
+
+def change_from(row: Row) -> Change | None:
+    """The change of a row, or None when this version of Surefoot cannot read its state."""
+    if row["state_version"] > STATE_VERSION:
+        return None
+    try:
+        change = msgspec.convert(json.loads(row["state"]), Change)
+    except (json.JSONDecodeError, msgspec.ValidationError):
+        return None
+    return change if change.phase == row["phase"] else None
+
+
+def service_row(record: ServiceRecord) -> dict[str, Any]:
+    """A service as its row."""
+    return asdict(record)
+
+
+def service_from(row: Row) -> ServiceRecord:
+    """The service of a row."""
+    return ServiceRecord(**row)
+
+
+def entry_row(entry: NewEntry) -> dict[str, Any]:
+    """Something that happened, as its row.
+
+    Raises:
+        TypeError: its data holds something that JSON has no form for.
+        ValueError: a number in its data is not finite.
+    """
+    return {
+        "at": entry.at,
+        "service": entry.service,
+        "change": entry.change,
+        "kind": entry.kind,
+        "says": entry.says,
+        "by": entry.by,
+        "data": _json(entry.data),
+    }
+
+
+def entry_from(row: Row) -> Entry:
+    """Something that happened, from its row."""
+    return Entry(**{**row, "data": json.loads(row["data"])})
+
+
+def token_from(row: Row) -> Token:
+    """A person's key from its row."""
+    return Token(
+        id=row["id"],
+        person=Person(row["name"], row["email"]),
+        hashed=row["hashed"],
+        created_at=row["created_at"],
+        revoked_at=row["revoked_at"],
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(msgspec.to_builtins(value), allow_nan=False)

@@ -1,0 +1,273 @@
+"""The store on SQLite: one file, one writer, every save one transaction.
+
+All work runs on one thread of its own, so that no write ever meets another and no slow disk ever
+stops the event loop. A caller that is cancelled while it waits leaves a whole transaction behind.
+"""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Executable,
+    create_engine,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from surefoot.adapters.store import rows, tables
+from surefoot.domain.change import Change, Person
+from surefoot.domain.errors import NotFound, OutsideFailed, Refused
+from surefoot.ports import Entry, Saved, ServiceRecord, Token
+
+__all__ = ["SqliteStore"]
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 5_000
+OWNER_ONLY = 0o600
+
+
+class SqliteStore:
+    """The Store port on one SQLite file (WAL, synchronous=FULL), made and migrated by `open`.
+
+    Every method raises `OutsideFailed` when the file or its disk does not do its part; nothing
+    was changed then, and the call can be made again.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        """Keep the store in `path`; `now` gives the stamps of rows, in epoch seconds."""
+        self._path = path
+        self._now = now
+        self._engine = _engine(path)
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    async def open(self) -> None:
+        """Make the file (0600) or bring an older one up to date.
+
+        Raises:
+            Refused: a newer Surefoot wrote it.
+            OutsideFailed: it cannot be opened.
+        """
+        await self._on_writer(self._prepare)
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file."""
+        await self._on_writer(self._engine.dispose)
+        self._writer.shutdown()
+
+    async def services(self) -> tuple[ServiceRecord, ...]:
+        """Every service, by name."""
+        query = select(tables.service).order_by(tables.service.c.name)
+        return await self._run(lambda db: tuple(map(rows.service_from, _found(db, query))))
+
+    async def changes(self, service: str | None = None) -> tuple[Change, ...]:
+        """Changes that this version can read, oldest first."""
+        found = await self._changes(service)
+        return tuple(change for _, change in found if change is not None)
+
+    async def unreadable(self) -> tuple[tuple[str, int], ...]:
+        """Changes (service, number) that this version cannot read: they are left alone."""
+        found = await self._changes(None)
+        return tuple(name for name, change in found if change is None)
+
+    async def save(self, saved: Saved) -> tuple[Entry, ...]:
+        """All of it or nothing; returns the entries with their numbers.
+
+        Raises:
+            Refused: a change stands there in a form that a newer Surefoot wrote.
+        """
+        now = self._now()
+        services = [rows.service_row(record) for record in saved.services]
+        changes = [rows.change_row(change, now) for change in saved.changes]
+        entries = [rows.entry_row(entry) for entry in saved.entries]
+        acts = [
+            {"service": service, "change": number, "act": act, "at": now}
+            for service, number, act in saved.acts
+        ]
+
+        def work(db: Connection) -> tuple[Entry, ...]:
+            for row in services:
+                _put_service(db, row)
+            for row in changes:
+                _put_change(db, row)
+            written = tuple(_append(db, row) for row in entries)
+            if acts:
+                db.execute(insert(tables.act), acts)
+            return written
+
+        return await self._run(work)
+
+    async def entries(
+        self, after: int, limit: int, service: str | None = None, change: int | None = None
+    ) -> tuple[Entry, ...]:
+        """At most `limit` entries of the ledger from behind `after`, oldest first."""
+        query = select(tables.ledger).where(tables.ledger.c.seq > after)
+        if service is not None:
+            query = query.where(tables.ledger.c.service == service)
+        if change is not None:
+            query = query.where(tables.ledger.c.change == change)
+        query = query.order_by(tables.ledger.c.seq).limit(limit)
+        return await self._run(lambda db: tuple(map(rows.entry_from, _found(db, query))))
+
+    async def tokens(self) -> tuple[Token, ...]:
+        """Every token ever given, the revoked ones too."""
+        query = select(tables.token).order_by(tables.token.c.id)
+        return await self._run(lambda db: tuple(map(rows.token_from, _found(db, query))))
+
+    async def add_token(self, person: Person, hashed: str, at: float) -> Token:
+        """Remember a person's key by its hash; `at` in epoch seconds."""
+        row = {"name": person.name, "email": person.email, "hashed": hashed, "created_at": at}
+        query = insert(tables.token).values(row).returning(tables.token)
+        return await self._run(lambda db: rows.token_from(*_found(db, query)))
+
+    async def revoke_token(self, token: int, at: float) -> None:
+        """Close a key for good; a key that is closed keeps the time at which it was.
+
+        Raises:
+            NotFound: there is no such key.
+        """
+        known = select(tables.token.c.id).where(tables.token.c.id == token)
+        close = (
+            update(tables.token)
+            .where(tables.token.c.id == token, tables.token.c.revoked_at.is_(None))
+            .values(revoked_at=at)
+        )
+
+        def work(db: Connection) -> None:
+            if db.execute(known).first() is None:
+                raise NotFound(f"There is no token {token}.", cure="`surefoot token` lists them.")
+            db.execute(close)
+
+        await self._run(work)
+
+    async def next_epoch(self) -> int:
+        """A number higher than any before."""
+        first = upsert(tables.meta).values(key="epoch", value=1)
+        query = first.on_conflict_do_update(
+            index_elements=["key"], set_={"value": tables.meta.c.value + 1}
+        ).returning(tables.meta.c.value)
+        return await self._run(lambda db: int(db.execute(query).scalar_one()))
+
+    async def _changes(
+        self, service: str | None
+    ) -> tuple[tuple[tuple[str, int], Change | None], ...]:
+        query = select(tables.change).order_by(tables.change.c.id)
+        if service is not None:
+            query = query.where(tables.change.c.service == service)
+        return await self._run(
+            lambda db: tuple(
+                ((row["service"], row["number"]), rows.change_from(row))
+                for row in _found(db, query)
+            )
+        )
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        """One transaction on the writer's thread."""
+
+        def transaction() -> T:
+            with self._engine.begin() as db:
+                return work(db)
+
+        return await self._on_writer(transaction)
+
+    async def _on_writer(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+        except (SQLAlchemyError, OSError) as error:
+            raise OutsideFailed(
+                f"The store {self._path} could not be used: {_reason(error)}.",
+                cure="See that its disk has room and that this user may write there; "
+                "it is tried again.",
+            ) from error
+
+    def _prepare(self) -> None:
+        # Made with its mode before anything is written: SQLite gives its side files the same one.
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
+        self._path.chmod(OWNER_ONLY)
+        config = Config()
+        config.set_main_option("script_location", "surefoot.adapters.store:migrations")
+        try:
+            with self._engine.begin() as db:
+                config.attributes["connection"] = db
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise Refused(
+                f"The store {self._path} was written by a newer Surefoot ({error}).",
+                cure="Start that version, or name another home.",
+            ) from error
+
+
+def _engine(path: Path) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, pool_size=1, max_overflow=0)
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # The driver must not open transactions behind our back: `_begin` says when and how.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(db: Connection) -> None:
+    db.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _found(db: Connection, query: Executable) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in db.execute(query).mappings()]
+
+
+def _put_service(db: Connection, row: dict[str, Any]) -> None:
+    query = upsert(tables.service).values(row)
+    db.execute(query.on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+def _put_change(db: Connection, row: dict[str, Any]) -> None:
+    table = tables.change
+    same = (table.c.service == row["service"], table.c.number == row["number"])
+    present = _found(db, select(table).where(*same))
+    if not present:
+        db.execute(insert(table).values(row))
+    elif rows.change_from(present[0]) is None:
+        raise Refused(
+            f"Change {row['number']} of {row['service']} was written by another version of "
+            "Surefoot and cannot be read by this one.",
+            cure="It is left as it is. Start the version that wrote it.",
+        )
+    else:
+        db.execute(update(table).where(*same).values(row))
+
+
+def _append(db: Connection, row: dict[str, Any]) -> Entry:
+    query = insert(tables.ledger).values(row).returning(tables.ledger.c.seq)
+    return rows.entry_from({**row, "seq": db.execute(query).scalar_one()})
+
+
+def _reason(error: SQLAlchemyError | OSError) -> str:
+    # The driver's own words; SQLAlchemy's would repeat the statement with everything in it.
+    return str(getattr(error, "orig", None) or error)

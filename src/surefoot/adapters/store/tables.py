@@ -1,0 +1,90 @@
+"""The tables as queries see them. The migrations make them, and a test holds both together."""
+
+from sqlalchemy import (
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = ["act", "change", "ledger", "meta", "metadata", "service", "token"]
+
+metadata = MetaData()
+
+service = Table(
+    "service",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Column("held_by", Text),
+    Column("held_because", Text),
+    Column("held_at", Float),
+)
+
+# The typed state is one JSON text: it is read and written whole, and what is asked of it by SQL
+# (which service, which number, which phase) stands beside it.
+change = Table(
+    "change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("service", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("phase", String, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_version", Integer, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("service", "number", name="one_change_for_a_number"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("service", String),
+    Column("change", Integer),
+    Column("kind", String, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("by", Text),
+    Column("data", Text, nullable=False),
+    Index("ledger_of_a_change", "service", "change", "seq"),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+act = Table(
+    "intended_act",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("service", String, nullable=False),
+    Column("change", Integer, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("acts_of_a_change", "service", "change", "id"),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("hashed", String, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+    sqlite_autoincrement=True,
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
