@@ -8,9 +8,11 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from surefoot import __version__
 from surefoot.adapters.clock import SystemClock
@@ -20,10 +22,9 @@ from surefoot.adapters.git import GitScm
 from surefoot.adapters.processes import ProcessTarget, SupervisorPrograms
 from surefoot.adapters.store import SqliteStore
 from surefoot.adapters.telemetry import ProxyTelemetry
-from surefoot.api.app import create_app
 from surefoot.domain.change import Person
-from surefoot.domain.errors import SurefootError
-from surefoot.engine.control import Health
+from surefoot.domain.errors import OutsideFailed, SurefootError
+from surefoot.engine.control import Control, Health
 from surefoot.engine.desk import Desk
 from surefoot.engine.driver import Driver
 from surefoot.engine.lock import HomeLock
@@ -31,27 +32,35 @@ from surefoot.engine.run import Outside
 from surefoot.engine.waking import wake_up
 from surefoot.ports import Entry
 
-__all__ = ["main"]
+__all__ = ["Face", "run"]
 
+Face = Callable[[Control], ASGIApp]
 DEFAULT_LISTEN = "127.0.0.1:0"
 BEAT_S = 1.0
+KEEP_UP_S = 2.0
 log = logging.getLogger(__name__)
 
 
-def main(home: Path, listen: str | None = None) -> int:
-    """Run the control plane in the foreground until it is told to stop. Returns an exit code."""
+def run(home: Path, listen: str | None, face: Face) -> int:
+    """Run the control plane in the foreground until it is told to stop. Returns an exit code.
+
+    Args:
+        home: the folder of this installation.
+        listen: host:port of the API; None: any free port of the loopback address.
+        face: makes the application that answers for the control plane.
+    """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        asyncio.run(serve(home, listen or DEFAULT_LISTEN))
+        asyncio.run(serve(home, listen or DEFAULT_LISTEN, face))
     except SurefootError as error:
         print(error, file=sys.stderr)  # noqa: T201 -- the foreground's own console
         return 50
     return 0
 
 
-async def serve(home: Path, listen: str) -> None:
+async def serve(home: Path, listen: str, face: Face) -> None:
     """Take the lock, bring services back, answer until stopped, let go."""
     clock = SystemClock()
     lock = HomeLock(home, clock)
@@ -59,7 +68,19 @@ async def serve(home: Path, listen: str) -> None:
     store = SqliteStore(home / "ledger.db")
     await store.open()
     epoch = await store.next_epoch()
-    outside = _outside(home, clock, store, epoch)
+    programs = SupervisorPrograms(home, clock)
+    traffic = EnvoyTraffic(home, programs, envoy_binary(os.environ), epoch, clock)
+    telemetry = ProxyTelemetry(traffic.admin_socket, traffic.attempts_log, clock)
+    outside = Outside(
+        clock=clock,
+        store=store,
+        scm=GitScm(home),
+        checks=CommandChecks(),
+        programs=programs,
+        target=ProcessTarget(home, programs, clock),
+        traffic=traffic,
+        telemetry=telemetry,
+    )
     stopping = asyncio.Event()
     heard: list[Desk] = []
 
@@ -71,33 +92,23 @@ async def serve(home: Path, listen: str) -> None:
     health = Health(__version__, os.getpid(), epoch, str(home))
     desk = Desk(driver, health, stopping.set)
     heard.append(desk)
-    beating = asyncio.create_task(_beat(lock, clock))
+    chores = [
+        asyncio.create_task(_beat(lock, clock)),
+        asyncio.create_task(_keep_up(outside)),
+    ]
     try:
         await outside.programs.start()
         await outside.traffic.start()
         await _owner(desk, home)
         await wake_up(driver)
-        await _answer(desk, listen, lock, epoch, stopping)
+        await _answer(face(desk), listen, lock, epoch, stopping)
     finally:
-        beating.cancel()
+        for chore in chores:
+            chore.cancel()
         await driver.stop()
+        await telemetry.close()
         await store.close()
         lock.release()
-
-
-def _outside(home: Path, clock: SystemClock, store: SqliteStore, epoch: int) -> Outside:
-    programs = SupervisorPrograms(home, clock)
-    traffic = EnvoyTraffic(home, programs, envoy_binary(os.environ), epoch, clock)
-    return Outside(
-        clock=clock,
-        store=store,
-        scm=GitScm(home),
-        checks=CommandChecks(),
-        programs=programs,
-        target=ProcessTarget(home, programs, clock),
-        traffic=traffic,
-        telemetry=ProxyTelemetry(traffic.admin_socket, traffic.attempts_log, clock),
-    )
 
 
 async def _beat(lock: HomeLock, clock: SystemClock) -> None:
@@ -106,6 +117,16 @@ async def _beat(lock: HomeLock, clock: SystemClock) -> None:
         with contextlib.suppress(OSError):
             lock.beat()
         await clock.sleep(BEAT_S)
+
+
+async def _keep_up(outside: Outside) -> None:
+    """What keeps the others alive is itself started again when it has died."""
+    while True:
+        await outside.clock.sleep(KEEP_UP_S)
+        try:
+            await outside.programs.start()
+        except OutsideFailed as failed:
+            log.warning("%s", failed)
 
 
 async def _owner(desk: Desk, home: Path) -> None:
@@ -134,15 +155,13 @@ async def _git_person() -> Person | None:
 
 
 async def _answer(
-    desk: Desk, listen: str, lock: HomeLock, epoch: int, stopping: asyncio.Event
+    app: ASGIApp, listen: str, lock: HomeLock, epoch: int, stopping: asyncio.Event
 ) -> None:
     """Serve the API until somebody stops us."""
     host, _, port = listen.rpartition(":")
     listener = socket.create_server((host or "127.0.0.1", int(port)))
     host, bound = listener.getsockname()[:2]
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(desk), log_level="warning", timeout_graceful_shutdown=2)
-    )
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

@@ -1,0 +1,54 @@
+"""The application: the route table behind the edge."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from surefoot.api.edge import Edge
+from surefoot.api.openapi import document
+from surefoot.api.operations import Operation
+from surefoot.api.problems import told
+from surefoot.api.routes import ROUTES
+from surefoot.domain.errors import SurefootError
+from surefoot.engine.control import Control
+
+__all__ = ["create_app"]
+
+
+def create_app(control: Control) -> Starlette:
+    """The API of this control plane, to be served by any ASGI server."""
+    described = document(ROUTES)
+
+    async def openapi(_request: Request) -> Response:
+        return JSONResponse(described)
+
+    app = Starlette(
+        routes=[
+            Route("/v1/openapi.json", openapi, methods=["GET"]),
+            *(
+                Route(route.path, _endpoint(control, route), methods=[route.method])
+                for route in ROUTES
+            ),
+        ],
+        middleware=[Middleware(Edge, control=control)],
+        exception_handlers={
+            HTTPException: told,
+            SurefootError: told,
+            Exception: told,
+        },
+    )
+    app.router.redirect_slashes = False  # an order is taken where it was sent, or not at all
+    return app
+
+
+def _endpoint(control: Control, route: Operation[Any]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return await route.serve(control, request)
+
+    return endpoint

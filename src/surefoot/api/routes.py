@@ -1,0 +1,209 @@
+"""The route table: all that the API can be asked, and the door each question goes through."""
+
+from typing import Any
+
+from starlette.responses import PlainTextResponse, Response
+
+from surefoot.api.operations import Call, Operation
+from surefoot.api.stream import STREAM_MEDIA, events
+from surefoot.api.wire import (
+    Changes,
+    Done,
+    Findings,
+    Followed,
+    Ledger,
+    LedgerAsked,
+    LogAsked,
+    NewToken,
+    Nothing,
+    Question,
+    Reason,
+    Register,
+    Said,
+    Services,
+    Ship,
+    TokenFor,
+    Tokens,
+    TokenView,
+    WhichService,
+)
+from surefoot.domain.change import Intent, Person
+from surefoot.engine.control import Health, LogQuery, ShipOrder
+from surefoot.engine.status import ChangeStatus, PlanStatus, ServiceStatus
+from surefoot.ports import Entry
+
+__all__ = ["ROUTES"]
+
+
+async def _health(call: Call[Nothing]) -> Health:
+    """Who answers."""
+    return call.control.health()
+
+
+async def _whoami(call: Call[Nothing]) -> Person:
+    """Whose token this is."""
+    return call.by
+
+
+async def _services(call: Call[Nothing]) -> Services:
+    """Every service."""
+    return Services(await call.control.services())
+
+
+async def _register(call: Call[Register]) -> ServiceStatus:
+    """Know a service; again is the same."""
+    asked = call.asked
+    return await call.control.register(asked.source, asked.folder, asked.manifest, call.by)
+
+
+async def _service(call: Call[Nothing]) -> ServiceStatus:
+    """One service."""
+    return await call.control.service(call.name)
+
+
+def _order(call: Call[Ship]) -> ShipOrder:
+    asked = call.asked
+    intent = Intent(asked.why, asked.watch, asked.expect, asked.fixes)
+    return ShipOrder(call.name, asked.revision, intent, asked.adopt)
+
+
+async def _plan(call: Call[Ship]) -> PlanStatus:
+    """What `ship` would do; changes nothing."""
+    return await call.control.plan(_order(call), call.by)
+
+
+async def _ship(call: Call[Ship]) -> ChangeStatus:
+    """Take a change on its way."""
+    return await call.control.ship(_order(call), call.by)
+
+
+async def _undo_service(call: Call[Said]) -> ChangeStatus:
+    """Give the service back."""
+    return await call.control.undo_service(call.name, call.by, call.asked.because)
+
+
+async def _hold(call: Call[Reason]) -> ServiceStatus:
+    """Expose nothing further here."""
+    return await call.control.hold(call.name, call.by, call.asked.because)
+
+
+async def _resume(call: Call[Reason]) -> ServiceStatus:
+    """Open the lane again."""
+    return await call.control.resume(call.name, call.by, call.asked.because)
+
+
+async def _log(call: Call[LogAsked]) -> Changes:
+    """Changes, newest first."""
+    asked = call.asked
+    query = LogQuery(
+        service=asked.service,
+        since=asked.since,
+        author=asked.author,
+        outcome=asked.outcome,
+        path=asked.path,
+        serving_at=asked.serving_at,
+        limit=asked.limit,
+    )
+    return Changes(await call.control.log(query))
+
+
+async def _change(call: Call[WhichService]) -> ChangeStatus:
+    """One change."""
+    return await call.control.change(call.number, call.asked.service)
+
+
+async def _undo(call: Call[Said]) -> ChangeStatus:
+    """Undo this change."""
+    return await call.control.undo(call.number, call.by, call.asked.because)
+
+
+async def _accept(call: Call[Reason]) -> ChangeStatus:
+    """Answer for an undecided change."""
+    return await call.control.accept(call.number, call.by, call.asked.because)
+
+
+async def _approve(call: Call[Nothing]) -> ChangeStatus:
+    """Say yes to this very diff."""
+    return await call.control.approve(call.number, call.by)
+
+
+async def _ask(call: Call[Question]) -> ChangeStatus:
+    """Ask its author something."""
+    return await call.control.ask(call.number, call.by, call.asked.question)
+
+
+async def _evidence(call: Call[WhichService]) -> Response:
+    """Its ticks, as `surefoot judge` reads them."""
+    return PlainTextResponse(await call.control.evidence(call.number, call.asked.service))
+
+
+async def _reviews(call: Call[Nothing]) -> Changes:
+    """Changes that wait for this person's yes."""
+    return Changes(await call.control.reviews(call.by))
+
+
+async def _ledger(call: Call[LedgerAsked]) -> Ledger:
+    """What happened, oldest first."""
+    asked = call.asked
+    entries = await call.control.entries(asked.after, asked.limit, asked.service, asked.change)
+    return Ledger(entries, entries[-1].seq if entries else asked.after)
+
+
+async def _doctor(call: Call[Nothing]) -> Findings:
+    """What is missing, and the cure."""
+    return Findings(await call.control.doctor())
+
+
+async def _tokens(call: Call[Nothing]) -> Tokens:
+    """Every token, without its secret."""
+    return Tokens(tuple(TokenView.of(token) for token in await call.control.tokens()))
+
+
+async def _new_token(call: Call[TokenFor]) -> NewToken:
+    """A token for a person."""
+    person = Person(call.asked.name.strip(), call.asked.email)
+    token, secret = await call.control.new_token(person, call.by)
+    return NewToken(TokenView.of(token), secret)
+
+
+async def _revoke_token(call: Call[Nothing]) -> Done:
+    """Close a token."""
+    await call.control.revoke_token(call.number, call.by)
+    return Done((f"Token {call.number} is closed.",))
+
+
+async def _down(call: Call[Nothing]) -> Done:
+    """Stop the control plane; users stay served."""
+    return Done(await call.control.down(call.by))
+
+
+_SERVICE = "/v1/services/{name}"
+_CHANGE = "/v1/changes/{number:int}"
+
+ROUTES: tuple[Operation[Any], ...] = (
+    Operation("GET", "/v1/health", Nothing, Health, _health),
+    Operation("GET", "/v1/whoami", Nothing, Person, _whoami),
+    Operation("GET", "/v1/services", Nothing, Services, _services),
+    Operation("POST", "/v1/services", Register, ServiceStatus, _register),
+    Operation("GET", _SERVICE, Nothing, ServiceStatus, _service),
+    Operation("POST", f"{_SERVICE}/plan", Ship, PlanStatus, _plan),
+    Operation("POST", f"{_SERVICE}/changes", Ship, ChangeStatus, _ship, status=201),
+    Operation("POST", f"{_SERVICE}/undo", Said, ChangeStatus, _undo_service),
+    Operation("POST", f"{_SERVICE}/hold", Reason, ServiceStatus, _hold),
+    Operation("POST", f"{_SERVICE}/resume", Reason, ServiceStatus, _resume),
+    Operation("GET", "/v1/changes", LogAsked, Changes, _log),
+    Operation("GET", _CHANGE, WhichService, ChangeStatus, _change),
+    Operation("POST", f"{_CHANGE}/undo", Said, ChangeStatus, _undo),
+    Operation("POST", f"{_CHANGE}/accept", Reason, ChangeStatus, _accept),
+    Operation("POST", f"{_CHANGE}/approve", Nothing, ChangeStatus, _approve),
+    Operation("POST", f"{_CHANGE}/ask", Question, ChangeStatus, _ask),
+    Operation("GET", f"{_CHANGE}/evidence", WhichService, str, _evidence, media="text/plain"),
+    Operation("GET", "/v1/reviews", Nothing, Changes, _reviews),
+    Operation("GET", "/v1/ledger", LedgerAsked, Ledger, _ledger),
+    Operation("GET", "/v1/events", Followed, Entry, events, media=STREAM_MEDIA),
+    Operation("GET", "/v1/doctor", Nothing, Findings, _doctor),
+    Operation("GET", "/v1/tokens", Nothing, Tokens, _tokens),
+    Operation("POST", "/v1/tokens", TokenFor, NewToken, _new_token, status=201),
+    Operation("DELETE", "/v1/tokens/{number:int}", Nothing, Done, _revoke_token),
+    Operation("POST", "/v1/down", Nothing, Done, _down),
+)

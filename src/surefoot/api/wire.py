@@ -1,0 +1,191 @@
+"""What crosses the wire beside the engine's own values. The OpenAPI schemas come from these.
+
+What a request carries is validated here, before anything is asked of the control plane: an unknown
+key, a wrong type and a text that is too long are refused with their place.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from surefoot.domain.change import Person
+from surefoot.engine.status import ChangeStatus, DoctorFinding, ServiceStatus
+from surefoot.ports import Entry, Token
+
+__all__ = [
+    "Changes",
+    "Done",
+    "Findings",
+    "Followed",
+    "Ledger",
+    "LedgerAsked",
+    "LogAsked",
+    "NewToken",
+    "Nothing",
+    "Problem",
+    "Question",
+    "Reason",
+    "Register",
+    "Said",
+    "Services",
+    "Ship",
+    "TokenFor",
+    "TokenView",
+    "Tokens",
+    "WhichService",
+]
+
+Line = Annotated[str, Meta(max_length=4_000)]
+Sentence = Annotated[str, Meta(min_length=1, max_length=4_000, pattern=r"\S")]
+Number = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Nothing(Struct, forbid_unknown_fields=True, frozen=True):
+    """This request takes nothing."""
+
+
+class Register(Struct, forbid_unknown_fields=True, frozen=True):
+    """A service: where its source is, the folder in it, and the text of its `surefoot.toml`."""
+
+    source: Sentence
+    manifest: str
+    folder: Line = ""
+
+
+class Ship(Struct, forbid_unknown_fields=True, frozen=True):
+    """What `ship` and `plan` are asked. `adopt`: this revision is what runs today."""
+
+    revision: Annotated[str, Meta(min_length=1, max_length=200)]
+    why: Line = ""
+    watch: tuple[Line, ...] = ()
+    expect: tuple[Line, ...] = ()
+    fixes: Number | None = None
+    adopt: bool = False
+
+
+class Reason(Struct, forbid_unknown_fields=True, frozen=True):
+    """An order that wants a reason: it stays on record."""
+
+    because: Sentence
+
+
+class Said(Struct, forbid_unknown_fields=True, frozen=True):
+    """An order that never waits for a reason, and keeps one when it is given."""
+
+    because: Line = ""
+
+
+class Question(Struct, forbid_unknown_fields=True, frozen=True):
+    """What a reviewer wants to know before saying yes."""
+
+    question: Sentence
+
+
+class TokenFor(Struct, forbid_unknown_fields=True, frozen=True):
+    """Whom a new token is for."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f\x7f]+$")]
+    email: Annotated[str, Meta(max_length=200, pattern=r"^[^\s<>@]+@[^\s<>@]+$")]
+
+
+class WhichService(Struct, forbid_unknown_fields=True, frozen=True):
+    """Number 0 is a service's adopted release: then the service must be named."""
+
+    service: Line | None = None
+
+
+class LogAsked(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which changes, newest first. `since` and `serving_at` are epoch seconds."""
+
+    service: Line | None = None
+    since: float | None = None
+    author: Line | None = None
+    outcome: Line | None = None
+    path: Line | None = None
+    serving_at: float | None = None
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 50
+
+
+class LedgerAsked(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which part of the ledger, oldest first, from behind entry `after`."""
+
+    after: Number = 0
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 200
+    service: Line | None = None
+    change: Number | None = None
+
+
+class Followed(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which entries to follow, from behind entry `after`. `Last-Event-ID` wins over it."""
+
+    after: Number = 0
+    service: Line | None = None
+    change: Number | None = None
+
+
+class Services(Struct, frozen=True):
+    """Every service."""
+
+    services: tuple[ServiceStatus, ...]
+
+
+class Changes(Struct, frozen=True):
+    """Changes, newest first."""
+
+    changes: tuple[ChangeStatus, ...]
+
+
+class Findings(Struct, frozen=True):
+    """What `doctor` looked at."""
+
+    findings: tuple[DoctorFinding, ...]
+
+
+class Ledger(Struct, frozen=True):
+    """Entries, oldest first; ask again with `after` for those behind them."""
+
+    entries: tuple[Entry, ...]
+    after: int
+
+
+class TokenView(Struct, frozen=True):
+    """A token as anybody may see it: never its secret, nor its hash. Times are epoch seconds."""
+
+    id: int
+    person: Person
+    created_at: float
+    revoked_at: float | None
+
+    @classmethod
+    def of(cls, token: Token) -> "TokenView":
+        """The token without what opens a door."""
+        return cls(token.id, token.person, token.created_at, token.revoked_at)
+
+
+class Tokens(Struct, frozen=True):
+    """Every token."""
+
+    tokens: tuple[TokenView, ...]
+
+
+class NewToken(Struct, frozen=True):
+    """A new token with its secret, which is shown this once and kept nowhere."""
+
+    token: TokenView
+    secret: str
+
+
+class Done(Struct, frozen=True):
+    """The order was carried out; what there is to say about it."""
+
+    says: tuple[str, ...]
+
+
+class Problem(Struct, frozen=True):
+    """Why not, where, and the cure (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    cure: str = ""

@@ -1,0 +1,462 @@
+"""A control plane with recorded facts: every order is kept, every change walks a known journey.
+
+It implements `Control` without a store, a proxy or a clock. The sentence of a change's intent
+names its journey ("ends restored"); each look at a change takes it one recorded step further. The
+API's tests hold it in their hands; the tests of the command line start this file as a program:
+
+    python recorded.py FOLDER      writes FOLDER/daemon.json and FOLDER/token, serves until killed
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from surefoot.api.app import create_app
+from surefoot.domain.change import Person
+from surefoot.domain.errors import (
+    BadManifest,
+    BadRevision,
+    NotAllowed,
+    NotFound,
+    OutsideFailed,
+    Refused,
+)
+from surefoot.engine.control import Control, Health, LogQuery, ShipOrder
+from surefoot.engine.status import (
+    ChangeStatus,
+    DoctorFinding,
+    Harmed,
+    MetricStatus,
+    PartStatus,
+    PlanStatus,
+    ServiceStatus,
+    Size,
+    Times,
+    UndoStatus,
+    VerdictStatus,
+    WaitStatus,
+)
+from surefoot.ports import Entry, Token
+
+ANN = Person("Ann Example", "ann@example.org")
+BO = Person("Bo Example", "bo@example.org")
+SECRETS = {"secret-of-ann": ANN, "secret-of-bo": BO}
+HASH = "0123456789abcdef-the-hash-of-a-token"
+IN_A_TRACE = "only-the-log-may-say-this"
+
+# phase, share, exit code: what a follower sees, one look after another.
+_READY = (("proposed", 0.0, None), ("getting_ready", 0.0, None), ("queued", 0.0, None))
+_OUT = (*_READY, ("rolling_out", 0.1, None), ("verifying", 0.5, None))
+JOURNEYS: dict[str, tuple[tuple[str, float, int | None], ...]] = {
+    "ends verified": (*_OUT, ("verified", 1.0, 0)),
+    "ends adopted": (*_READY, ("adopted", 1.0, 0)),
+    "ends restored": (*_OUT, ("restoring", 0.0, None), ("restored", 0.0, 10)),
+    "ends not restored": (*_OUT, ("restoring", 0.0, None), ("not_restored", 0.0, 20)),
+    "ends rejected": (*_READY[:2], ("rejected", 0.0, 30)),
+    "ends inconclusive": (*_OUT, ("verifying", 0.5, 40)),
+    "stays out": (*_READY, ("rolling_out", 0.1, None)),
+}
+_FINAL = {"rejected", "withdrawn", "restored", "applied"}
+
+_NO_UNDO = UndoStatus(possible=False, seconds=None, says="Nothing to undo: all users are on 0")
+
+VERDICT = VerdictStatus(
+    word="watching",
+    because="errors need 40 s more",
+    at_s=12.0,
+    metric="errors",
+    evidence=3.5,
+    ratio=(0.8, 1.3),
+    metrics=(
+        MetricStatus("errors", "watching", "at most +1 point", 1.0, 4.0, True, 2, 210, 9, 900),
+    ),
+)
+
+FIRST = ChangeStatus(
+    service="shop",
+    number=0,
+    phase="proposed",
+    sentence="",
+    because="",
+    final=False,
+    exit_code=None,
+    revision="0" * 40,
+    base="b" * 40,
+    base_number=0,
+    why="",
+    watch=(),
+    expect=(),
+    fixes=None,
+    authors=(str(ANN),),
+    shipper=str(ANN),
+    approved_by=(),
+    asked=(),
+    size=Size(38, 12, 3, 1),
+    files=("app.py", "prices.py", "test_shop.py"),
+    parts=(PartStatus("checks", "done", 4.2, "12 passed"), PartStatus("review", "open", None, "")),
+    wait=None,
+    position=None,
+    expected_start_s=None,
+    share=0.0,
+    steps=(0.1, 0.5),
+    rehearsed_s=0.4,
+    undo=UndoStatus(possible=True, seconds=0.4, says="Undo (0.400 s)"),
+    verdict=None,
+    forecast="At 200 requests/s *verified* takes about 100 s.",
+    harmed=Harmed(210, 2, 2.1),
+    cause=None,
+    worse=None,
+    times=Times(3.0, commit_to_exposed_s=5.5),
+    proposed_at=1_000_000.0,
+    exposed_at=None,
+    verdict_at=None,
+    live_at=None,
+    ended_at=None,
+    soak_until_at=None,
+)
+
+
+def _seen(change: ChangeStatus, phase: str, share: float, exit_code: int | None) -> ChangeStatus:
+    """The same change one step further on its journey."""
+    exposed = share > 0
+    wait = WaitStatus("a person", 1_000_000.0, 1_001_800.0, "it is restored")
+    return replace(
+        change,
+        phase=phase,
+        sentence=f"Change {change.number} is {phase.replace('_', ' ')}.",
+        because="errors were worse: 20 % beside 1 %" if phase.startswith("rest") else "as planned",
+        share=share,
+        exit_code=exit_code,
+        final=phase in _FINAL,
+        undo=_NO_UNDO if phase in _FINAL else change.undo,
+        verdict=VERDICT if exposed else change.verdict,
+        worse="errors" if phase.startswith("rest") else None,
+        cause="harm" if phase.startswith("rest") else None,
+        wait=wait if exit_code == 40 else None,
+        exposed_at=1_000_005.5 if exposed else change.exposed_at,
+        next=("git revert abc1234 && surefoot ship",) if phase == "restored" else (),
+    )
+
+
+@dataclass
+class Recorded:
+    """The control plane. `orders` is what it was told, in order."""
+
+    known: dict[str, ServiceStatus] = field(default_factory=dict)
+    services_of: dict[int, str] = field(default_factory=dict)
+    journeys: dict[int, Iterator[ChangeStatus]] = field(default_factory=dict)
+    changes: dict[int, ChangeStatus] = field(default_factory=dict)
+    orders: list[tuple[str, object]] = field(default_factory=list)
+    ledger: list[Entry] = field(default_factory=list)
+    keys: dict[int, tuple[str, Person]] = field(default_factory=dict)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Two people have tokens from the start."""
+        for number, (secret, person) in enumerate(SECRETS.items(), start=1):
+            self.keys[number] = (secret, person)
+
+    def _record(
+        self, kind: str, told: object, by: Person, service: str | None, change: int | None
+    ) -> None:
+        self.orders.append((kind, told))
+        data = {"told": repr(told)}
+        seq = len(self.ledger) + 1
+        self.ledger.append(
+            Entry(
+                1_000_000.0 + seq, service, change, kind, f"{by.name}: {kind}", str(by), data, seq
+            )
+        )
+        self.more.set()
+        self.more = asyncio.Event()
+
+    def health(self) -> Health:
+        return Health("0.1.0", os.getpid(), 7, "home")
+
+    async def register(self, source: str, folder: str, manifest: str, by: Person) -> ServiceStatus:
+        if 'name = "' not in manifest:
+            raise BadManifest("surefoot.toml:1: there is no name.", cure='Add name = "shop".')
+        name = manifest.split('name = "')[1].partition('"')[0]
+        self._record("register", (source, folder, manifest), by, name, None)
+        self.known.setdefault(name, _service(name))
+        return self.known[name]
+
+    async def services(self) -> tuple[ServiceStatus, ...]:
+        return tuple(self.known.values())
+
+    async def service(self, name: str) -> ServiceStatus:
+        if name not in self.known:
+            raise NotFound(f"There is no service '{name}'.", cure="`surefoot init` makes one.")
+        return self.known[name]
+
+    async def plan(self, order: ShipOrder, by: Person) -> PlanStatus:
+        await self.service(order.service)
+        self.orders.append(("plan", (order, by)))
+        return PlanStatus(
+            service=order.service,
+            revision=order.revision,
+            base="b" * 40,
+            base_number=0,
+            size=Size(38, 12, 3, 1),
+            files=("app.py",),
+            commits=("abc1234 faster export (Ann Example)",),
+            checks=("unit",),
+            review="before",
+            reviewers=(str(BO),),
+            metrics=("errors", "latency"),
+            steps=(0.1, 0.5),
+            forecast="At 200 requests/s *verified* takes about 100 s.",
+            undo="undo 0.4 s",
+            position=1,
+            warnings=("this change alters data",),
+            refused="It does not descend." if order.intent.why == "is refused" else None,
+        )
+
+    async def ship(self, order: ShipOrder, by: Person) -> ChangeStatus:
+        await self.service(order.service)
+        why = order.intent.why
+        if why == "is refused":
+            raise Refused("Change 7 holds the lane.", cure="surefoot ship --fixes 7")
+        if why == "is refused by git":
+            raise BadRevision("No such commit.", cure="git push")
+        if why == "is of somebody else":
+            raise NotAllowed("You are not of this team.", cure="Ask ann@example.org.")
+        if why == "meets a full disk":
+            raise OutsideFailed("git fetch did not end.", cure="Look at the disk.")
+        if why == "is unforeseen":
+            raise ZeroDivisionError(IN_A_TRACE)
+        number = len(self.changes) + 1
+        proposed = replace(
+            FIRST,
+            service=order.service,
+            number=number,
+            revision=order.revision,
+            why=why,
+            watch=order.intent.watch,
+            expect=order.intent.expect,
+            fixes=order.intent.fixes,
+            shipper=str(by),
+        )
+        steps = JOURNEYS[
+            "ends adopted" if order.adopt else why if why in JOURNEYS else "ends verified"
+        ]
+        self.journeys[number] = iter([_seen(proposed, *step) for step in steps])
+        self.services_of[number] = order.service
+        self._record("adopt" if order.adopt else "ship", order, by, order.service, number)
+        return await self.change(number)
+
+    async def change(self, number: int, service: str | None = None) -> ChangeStatus:
+        if number == 0 and service is not None:
+            return replace(FIRST, service=service, phase="adopted", sentence="It was adopted.")
+        if number not in self.journeys or service not in {None, self.services_of.get(number)}:
+            raise NotFound(f"There is no change {number}.")
+        self.changes[number] = next(self.journeys[number], self.changes.get(number, FIRST))
+        return self.changes[number]
+
+    async def log(self, query: LogQuery) -> tuple[ChangeStatus, ...]:
+        self.orders.append(("log", query))
+        found = [
+            change
+            for change in reversed(self.changes.values())
+            if query.service in {None, change.service}
+        ]
+        return tuple(found[: query.limit])
+
+    async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
+        seen = await self.change(number)
+        self._record("undo", because, by, seen.service, number)
+        if not seen.final:
+            back = [("restoring", 0.0, None), ("restored", 0.0, 10)]
+            self.journeys[number] = iter([_seen(seen, *step) for step in back])
+        return seen
+
+    async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
+        await self.service(service)
+        if not self.changes:
+            raise NotFound("There is nothing to undo.")
+        return await self.undo(max(self.changes), by, because)
+
+    async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
+        seen = await self.change(number)
+        self._record("accept", because, by, seen.service, number)
+        return replace(_seen(seen, "accepted", 1.0, 40), sentence="Accepted.")
+
+    async def hold(self, service: str, by: Person, because: str) -> ServiceStatus:
+        self._record("hold", because, by, service, None)
+        self.known[service] = replace(await self.service(service), held_because=because)
+        return self.known[service]
+
+    async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:
+        self._record("resume", because, by, service, None)
+        self.known[service] = replace(await self.service(service), held_because=None)
+        return self.known[service]
+
+    async def approve(self, number: int, by: Person) -> ChangeStatus:
+        seen = await self.change(number)
+        if seen.shipper == str(by):
+            raise NotAllowed("Nobody approves their own change.", cure="Ask bo@example.org.")
+        self._record("approve", None, by, seen.service, number)
+        return replace(seen, approved_by=(str(by),))
+
+    async def ask(self, number: int, by: Person, question: str) -> ChangeStatus:
+        seen = await self.change(number)
+        self._record("ask", question, by, seen.service, number)
+        return replace(seen, asked=(f"{by.name}: {question}",))
+
+    async def reviews(self, by: Person) -> tuple[ChangeStatus, ...]:
+        return tuple(one for one in self.changes.values() if one.shipper != str(by))
+
+    async def evidence(self, number: int, service: str | None = None) -> str:
+        await self.change(number, service)
+        return '{"t": 0, "share": 0.1}\n'
+
+    async def entries(
+        self, after: int, limit: int, service: str | None = None, change: int | None = None
+    ) -> tuple[Entry, ...]:
+        found = [
+            entry
+            for entry in self.ledger
+            if entry.seq > after
+            and service in {None, entry.service}
+            and change in {None, entry.change}
+        ]
+        return tuple(found[:limit])
+
+    async def follow(self, after: int) -> AsyncIterator[Entry]:
+        while True:
+            more = self.more
+            for entry in await self.entries(after, 1_000):
+                after = entry.seq
+                yield entry
+            await more.wait()
+
+    async def doctor(self) -> tuple[DoctorFinding, ...]:
+        return (DoctorFinding("envoy", ok=True, says="Envoy answers."),)
+
+    async def who(self, secret: str) -> Person | None:
+        return next((person for key, person in self.keys.values() if key == secret), None)
+
+    async def tokens(self) -> tuple[Token, ...]:
+        return tuple(
+            Token(number, person, HASH, 1_000_000.0) for number, (_, person) in self.keys.items()
+        )
+
+    async def new_token(self, person: Person, by: Person) -> tuple[Token, str]:
+        number = max(self.keys) + 1
+        self.keys[number] = (f"secret-{number}", person)
+        self._record("new_token", person, by, None, None)
+        return Token(number, person, HASH, 1_000_000.0), f"secret-{number}"
+
+    async def revoke_token(self, token: int, by: Person) -> None:
+        if self.keys.pop(token, None) is None:
+            raise NotFound(f"There is no token {token}.")
+        self._record("revoke_token", token, by, None, None)
+
+    async def down(self, by: Person) -> tuple[str, ...]:
+        self._record("down", None, by, None, None)
+        self.stopped.set()
+        return ("Nothing was exposed.", "Users stay served.")
+
+
+def _service(name: str) -> ServiceStatus:
+    return ServiceStatus(
+        name=name,
+        sentence=f"{name}: release 0 is live.",
+        listen="127.0.0.1:8080",
+        live=0,
+        live_since_at=1_000_000.0,
+        live_revision="b" * 40,
+        exposed=None,
+        share=0.0,
+        waiting=(),
+        held_because=None,
+        requests_per_s=200.0,
+        error_rate=0.01,
+        watched_s=60.0,
+        undo=UndoStatus(possible=False, seconds=None, says="Nothing to undo: nothing is live"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An API that answers on a port."""
+
+    address: tuple[str, int]
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = "secret-of-ann",
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any, HTTPResponse]:
+        """One request; returns the status, the decoded body and the response."""
+        connection = HTTPConnection(*self.address, timeout=20)
+        sent = {"Authorization": f"Bearer {token}"} if token else {}
+        data = None
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        connection.request(method, path, data, sent | (headers or {}))
+        response = connection.getresponse()
+        text = response.read()
+        connection.close()
+        is_json = "json" in (response.getheader("Content-Type") or "")
+        return response.status, json.loads(text) if is_json else text.decode(), response
+
+
+def _server(control: Control) -> tuple[uvicorn.Server, socket.socket]:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(control), log_level="critical", lifespan="off", timeout_graceful_shutdown=1
+    )
+    return uvicorn.Server(config), listening
+
+
+@contextmanager
+def served(control: Control) -> Iterator[Served]:
+    """Serve a control plane by real uvicorn, in a thread of its own, on a free port."""
+    server, listening = _server(control)
+    address = listening.getsockname()
+    listening.listen()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield Served(address)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        listening.close()
+
+
+def main(folder: Path) -> None:
+    """Serve as a daemon does: its address and the owner's token stand in its home."""
+    control = Recorded()
+    with served(control) as api:
+        host, port = api.address
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "token").write_text("secret-of-ann\n")
+        named = folder / "daemon.json.new"
+        named.write_text(json.dumps({"address": f"{host}:{port}", "pid": os.getpid()}))
+        named.rename(folder / "daemon.json")
+        control.stopped.wait()
+        (folder / "daemon.json").unlink()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
