@@ -1,0 +1,79 @@
+"""Options that several commands share, and the questions behind them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+
+from surefoot.cli.client import Daemon
+from surefoot.cli.here import Here, here
+from surefoot.domain.errors import Refused
+
+__all__ = ["MOMENT", "as_json", "because", "known_here", "service_option", "the_service"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Moment(click.ParamType[float]):
+    """A time: `2026-05-01 14:03`, or how long ago: `2h`, `3d`."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Epoch seconds; a time without a zone is one on this host's clock."""
+        if isinstance(value, float):
+            return value
+        count, unit = value[:-1], value[-1:]
+        if count.isdecimal() and unit in _UNITS_S:
+            return datetime.now().astimezone().timestamp() - int(count) * _UNITS_S[unit]
+        try:
+            return datetime.fromisoformat(value).astimezone().timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"'{value}' is no time. Try 2h, 3d, or 2026-05-01T14:03.", param, ctx)
+
+
+MOMENT = Moment()
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+service_option = click.option("--service", metavar="NAME", help="Default: that of this folder.")
+
+
+def because(*, required: bool) -> Callable[[Command], Command]:
+    """The reason for an order; it stays on record."""
+    says = "The reason; it stays on record."
+    if required:
+        return click.option("--because", metavar="WHY", required=True, help=says)
+    return click.option("--because", metavar="WHY", default="", help=says)
+
+
+def the_service(daemon: Daemon, named: str | None) -> str:
+    """The service that is meant: the one named, that of this folder, or the only one there is.
+
+    Raises:
+        Refused: several are known, and neither name nor folder tells which.
+    """
+    if named:
+        return named
+    try:
+        return here().service
+    except Refused as nowhere:
+        known = [str(service["name"]) for service in daemon.get("/v1/services")["services"]]
+        if len(known) == 1:
+            return known[0]
+        raise Refused(
+            "It is not said which service is meant.",
+            cure=f"Name one ({', '.join(known) or 'none is known yet'}), or go to its folder.",
+        ) from nowhere
+
+
+def known_here(daemon: Daemon) -> Here:
+    """The service of this folder, made known to the daemon; again is the same."""
+    place = here()
+    body = {"source": place.source, "folder": place.folder, "manifest": place.manifest}
+    daemon.post("/v1/services", body)
+    return place

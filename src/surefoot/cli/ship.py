@@ -1,0 +1,128 @@
+"""`ship`, `plan`, `adopt`, `watch`: a commit on its way."""
+
+from typing import Any
+
+import click
+
+from surefoot.cli import words
+from surefoot.cli.client import Daemon, daemon
+from surefoot.cli.exits import Exit
+from surefoot.cli.follow import follow
+from surefoot.cli.here import tip
+from surefoot.cli.options import as_json, known_here, service_option, the_service
+from surefoot.cli.output import note, show
+from surefoot.cli.views import ChangeView, PlanView, ServiceView, view
+from surefoot.domain.errors import NotFound
+
+__all__ = ["adopt", "plan", "ship", "watch"]
+
+_revision = click.argument("revision", metavar="[REV]", default="HEAD")
+_detach = click.option("--detach", is_flag=True, help="Do not follow it.")
+
+
+def _intent(command: Any) -> Any:
+    """The options that say what a change is for; trailers of its commits say the same."""
+    for option in (
+        click.option("--fixes", type=int, metavar="N", help="The change that this one fixes."),
+        click.option("--expect", multiple=True, metavar="E", help='As "export_p95 falls by 10%".'),
+        click.option("--watch", multiple=True, metavar="METRIC", help="A metric to watch it by."),
+        click.option("--why", "--because", "why", metavar="WHY", help="Default: the subject."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Take a commit to verified in production.")
+@_revision
+@_intent
+@_detach
+@as_json
+def ship(revision: str, *, detach: bool, as_json: bool, **intent: Any) -> int:
+    """Take commit REV (default: HEAD) to verified in production, and follow it.
+
+    It may be left at any time: the change goes on.
+    """
+    asked = daemon()
+    service, body = _order(asked, revision, intent)
+    raw = asked.post(f"/v1/services/{service}/changes", body)
+    return _begin(asked, raw, detach=detach, as_json=as_json)
+
+
+@click.command(short_help="Say what ship would do; changes nothing.")
+@_revision
+@_intent
+@as_json
+def plan(revision: str, *, as_json: bool, **intent: Any) -> int:
+    """Say what `ship REV` would do: size, checks, steps, forecast, way back. Changes nothing."""
+    asked = daemon()
+    service, body = _order(asked, revision, intent)
+    raw = asked.post(f"/v1/services/{service}/plan", body)
+    planned = view(raw, PlanView)
+    show(raw, words.plan_lines(planned), as_json=as_json)
+    return Exit.REFUSED if planned.refused else Exit.DONE
+
+
+@click.command(short_help="Take over what runs today, as the first baseline.")
+@_revision
+@_detach
+@as_json
+def adopt(revision: str, *, detach: bool, as_json: bool) -> int:
+    """Start REV (default: HEAD), the revision that runs today, as the baseline of change 1."""
+    asked = daemon()
+    service, body = _order(asked, revision, {"why": "what runs today"})
+    raw = asked.post(f"/v1/services/{service}/changes", body | {"adopt": True})
+    return _begin(asked, raw, detach=detach, as_json=as_json)
+
+
+@click.command(short_help="Follow a change.")
+@click.argument("number", metavar="[N]", type=int, required=False)
+@service_option
+@as_json
+def watch(number: int | None, service: str | None, *, as_json: bool) -> int:
+    """Follow change N (default: the one on its way) to its end; exits as `ship` would."""
+    asked = daemon()
+    if number is None:
+        service = the_service(asked, service)
+        number = on_its_way(asked, service)
+    raw = asked.get(f"/v1/changes/{number}", service=service)
+    change = view(raw, ChangeView)
+    if not as_json:
+        show(raw, [words.heading(change)], as_json=False)
+    return follow(asked, change.service, change.number, as_json=as_json)
+
+
+def on_its_way(asked: Daemon, service: str) -> int:
+    """The change that one would look at: exposed, else first in the lane, else the live one.
+
+    Raises:
+        NotFound: the service has none.
+    """
+    seen = view(asked.get(f"/v1/services/{service}"), ServiceView)
+    for number in (seen.exposed, *seen.waiting, seen.live):
+        if number is not None:
+            return number
+    latest = asked.get("/v1/changes", service=service, limit=1)["changes"]
+    if not latest:
+        raise NotFound(f"{service} has no change yet.", cure="`surefoot ship` makes one.")
+    return int(latest[0]["number"])
+
+
+def _order(asked: Daemon, revision: str, intent: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The service of this folder, known to the daemon, and what is asked for this commit."""
+    place = known_here(asked)
+    commit = tip(place, revision)
+    given = {key: value for key, value in intent.items() if value not in (None, ())}
+    return place.service, {"revision": commit.revision, "why": commit.subject} | given
+
+
+def _begin(asked: Daemon, raw: dict[str, Any], *, detach: bool, as_json: bool) -> int:
+    change = view(raw, ChangeView)
+    if detach:
+        lines = [words.heading(change), f"  Next: surefoot watch {change.number}"]
+        show(raw, lines, as_json=as_json)
+        return Exit.DONE
+    if not as_json:
+        show(raw, [words.heading(change)], as_json=False)
+        if change.forecast:
+            note(f"  {change.forecast}")
+    return follow(asked, change.service, change.number, as_json=as_json)
