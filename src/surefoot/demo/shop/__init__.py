@@ -1,0 +1,1 @@
+"""A small shop: a page, a catalogue and a checkout."""

@@ -1,0 +1,244 @@
+"""Everything that the demo starts, in one place: a control plane, customers, a folder.
+
+Leaving the stage ends all of it whatever happened, children of children included: while it stands,
+this process adopts every orphan below it (a *subreaper*), so nothing can slip away by detaching.
+"""
+
+import contextlib
+import ctypes
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from surefoot.demo.errors import DemoError
+from surefoot.demo.repository import with_our_python
+
+__all__ = ["Counts", "Stage", "free_port"]
+
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+PORTS = range(8080, 8180)  # outside the ephemeral range, so nobody gets one by chance
+UP_LIMIT_S = 60.0
+POLITE_S = 4.0  # between SIGTERM and SIGKILL
+END_LIMIT_S = 20.0
+LOOK_EVERY_S = 0.05
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # each ends all of it
+LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What customers have seen so far."""
+
+    sent: int = 0
+    unanswered: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def failed_by_switching(self) -> int:
+        """No answer, or one that only a proxy gives; the shop itself answers 200 or 500."""
+        return self.unanswered + sum(self.statuses.get(code, 0) for code in ("502", "503", "504"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    address: str
+
+
+class Stage:
+    """A folder with a control plane and customers. Use as a context."""
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._load: subprocess.Popen[bytes] | None = None
+        # Unix socket paths end at 107 bytes, so this stays near the root.
+        self.folder = Path(tempfile.mkdtemp(prefix="surefoot-", dir=_short_temporary()))
+        self.home = self.folder / "home"
+        self.shop = self.folder / "shop"
+        self._counts = self.folder / "customers.json"
+        self._log = self.folder / "daemon.log"
+
+    def __enter__(self) -> Self:
+        for one in INTERRUPTS:
+            signal.signal(one, signal.default_int_handler)
+        _adopt_orphans()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End everything, unless it is to be kept."""
+        if self._keep:
+            return
+        # A second Ctrl-C must not leave half of it running; ending is bounded anyway.
+        for one in INTERRUPTS:
+            signal.signal(one, signal.SIG_IGN)
+        try:
+            self.close_shop()
+            _end_descendants()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_control_plane(self) -> str:
+        """Start it and wait until it says where it listens; returns its address."""
+        self.home.mkdir(mode=0o700)
+        self._daemon = self._start("daemon.log", "-m", "surefoot", "up", "--foreground")
+        said = self.home / "daemon.json"
+        deadline = time.monotonic() + UP_LIMIT_S
+        while not (said.exists() and (self.home / "token").exists()):
+            self.check()
+            if time.monotonic() > deadline:
+                raise DemoError(f"The control plane did not come up within {UP_LIMIT_S:.0f} s.")
+            time.sleep(LOOK_EVERY_S)
+        return msgspec.json.decode(said.read_bytes(), type=_Daemon).address
+
+    def owner_token(self) -> str:
+        """The token of whoever started the control plane."""
+        return (self.home / "token").read_text(encoding="utf-8").strip()
+
+    def open_shop(self, port: int) -> None:
+        """Let the customers come."""
+        self._load = self._start(
+            "customers.log",
+            *("-m", "surefoot.demo.load", "--port", str(port), "--counts", str(self._counts)),
+        )
+
+    def answers(self, port: int) -> bool:
+        """Whether the shop is open behind this port."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def close_shop(self) -> None:
+        """Let no more customers come; those inside are still served."""
+        if self._load is not None and self._load.poll() is None:
+            self._load.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._load.wait(POLITE_S)
+
+    def counts(self) -> Counts:
+        """What customers have seen so far."""
+        try:
+            return msgspec.json.decode(self._counts.read_bytes(), type=Counts)
+        except FileNotFoundError:  # nobody came yet
+            return Counts()
+
+    def check(self) -> None:
+        """Raise when a part ended too early."""
+        if self._daemon is not None and self._daemon.poll() is not None:
+            raise DemoError(f"The control plane ended with {self._daemon.returncode}.")
+        if self._load is not None and self._load.poll() is not None:
+            raise DemoError(f"The customers ended with {self._load.returncode}.")
+
+    def log_end(self) -> list[str]:
+        """The last lines of the control plane's log."""
+        try:
+            said = self._log.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        return said.splitlines()[-LOG_LINES:]
+
+    def how_to_stop(self) -> list[str]:
+        """The commands that end what `--keep` kept."""
+        return [
+            f"SUREFOOT_HOME={self.home} {_surefoot()} down --all",
+            f"rm -r {self.folder}",
+        ]
+
+    def _start(self, log: str, *words: str) -> subprocess.Popen[bytes]:
+        environment = with_our_python({**os.environ, "SUREFOOT_HOME": str(self.home)})
+        with (self.folder / log).open("ab") as said:
+            return subprocess.Popen(
+                [sys.executable, *words],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,  # a terminal's Ctrl-C is for the demo alone
+            )
+
+
+def free_port() -> int:
+    """A port on this machine where nobody listens."""
+    for port in PORTS:
+        with socket.socket() as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise DemoError(f"No free port between {PORTS.start} and {PORTS.stop - 1}.")
+
+
+def _surefoot() -> str:
+    return "surefoot" if shutil.which("surefoot") else f"{Path(sys.executable).parent}/surefoot"
+
+
+def _short_temporary() -> str:
+    longest = 24
+    chosen = tempfile.gettempdir()
+    return chosen if len(chosen) <= longest else "/tmp"  # noqa: S108 -- mkdtemp makes it ours
+
+
+def _adopt_orphans() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_descendants() -> None:
+    """SIGTERM once, SIGKILL after a while, until nothing below this process runs."""
+    started = time.monotonic()
+    told: set[int] = set()
+    while time.monotonic() - started < END_LIMIT_S:
+        _reap()
+        left = list(_descendants())
+        if not left:
+            return
+        if time.monotonic() - started > POLITE_S:
+            _signal(left, signal.SIGKILL)
+        else:
+            _signal([pid for pid in left if pid not in told], signal.SIGTERM)
+            told.update(left)
+        time.sleep(LOOK_EVERY_S)
+
+
+def _signal(processes: Iterable[int], what: signal.Signals) -> None:
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, what)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _descendants() -> Iterator[int]:
+    """Every process below this one, parents before children."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # it ended while we looked
+                behind_name = (entry / "stat").read_text().rpartition(")")[2].split()
+                children.setdefault(int(behind_name[1]), []).append(int(entry.name))
+    generation = children.get(os.getpid(), [])
+    while generation:
+        yield from generation
+        generation = [child for parent in generation for child in children.get(parent, [])]
