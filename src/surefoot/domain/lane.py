@@ -6,7 +6,7 @@ All of it is read off the changes; nothing here is stored beside them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from surefoot.domain.change import Cause, Change
+from surefoot.domain.change import Cause, Change, WaitCause
 from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
 
 __all__ = ["Hold", "Lane", "lane_of"]
@@ -57,7 +57,12 @@ class Lane:
 
     def head(self) -> Change | None:
         """The first unexposed change that may go on: the one that is started and warmed."""
-        return next((change for change in self.waiting if self.may_go(change)), None)
+        return next(iter(self.going), None)
+
+    @property
+    def going(self) -> tuple[Change, ...]:
+        """The unexposed changes that nothing but their turn holds up; a rebase makes a new one."""
+        return tuple(one for one in self.waiting if self.may_go(one) and not _stranded(one))
 
     def position(self, change: Change) -> int:
         """Its place in the order, from 1."""
@@ -72,6 +77,10 @@ class Lane:
         if head and head.parts.build.done:
             wanted.add(head.number)
         return frozenset(wanted)
+
+
+def _stranded(change: Change) -> bool:
+    return change.wait is not None and change.wait.cause is WaitCause.REBASE
 
 
 def _soaks(change: Change, now: float) -> bool:

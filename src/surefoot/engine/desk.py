@@ -280,15 +280,21 @@ class Desk:
                 )
             order = Order(by, self.outside.clock.now(), because)
             says = f"{by.name} orders {change.number} undone{': ' + because if because else '.'}"
-            await self._write(run, replace(change, undo=order), "undo", says, by, late=True)
+            self._order_undo(run, replace(change, undo=order), says, by)
             above = lane.exposed
             if above and change.phase in LIVE and above.undo is None:
                 carried = replace(
                     order, because=f"{change.number} under it is undone", carried=True
                 )
                 says = f"{above.number} is carried back with {change.number}."
-                await self._write(run, replace(above, undo=carried), "undo", says, by, late=True)
+                self._order_undo(run, replace(above, undo=carried), says, by)
+        await self.driver.written(run)
         return await self._status(run, change)
+
+    def _order_undo(self, run: ServiceRun, change: Change, says: str, by: Person) -> None:
+        """It is obeyed before it is written down: giving back never waits for the store."""
+        entry = self._entry(run.name, change.number, "undo", says, by)
+        self.driver.order_late(run, Saved(changes=(change,), entries=(entry,)))
 
     async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
         """Answer for a change that the evidence could not decide."""
@@ -430,37 +436,23 @@ class Desk:
     # --- writing down --------------------------------------------------------------------------
 
     async def _write(
-        self,
-        run: ServiceRun,
-        change: Change,
-        kind: str,
-        says: str,
-        by: Person,
-        *,
-        late: bool = False,
+        self, run: ServiceRun, change: Change, kind: str, says: str, by: Person
     ) -> None:
         """A change as an order left it, and the order; then the driver is woken.
 
-        An order to undo (`late`) is obeyed even when the store cannot take it now.
+        Raises:
+            OutsideFailed: the store cannot take it now; nothing was changed.
         """
-        saved = Saved(
-            changes=(change,), entries=(self._entry(run.name, change.number, kind, says, by),)
-        )
-        try:
-            await self.driver.save(saved)
-        except OutsideFailed:
-            if not late:
-                raise
-            run.unsaved.append(saved)
+        entry = self._entry(run.name, change.number, kind, says, by)
+        await self.driver.save_in_turn(run, Saved(changes=(change,), entries=(entry,)))
         run.changes[change.number] = change
         run.wake.set()
 
     async def _write_record(
         self, run: ServiceRun, record: ServiceRecord, kind: str, says: str, by: Person
     ) -> None:
-        await self.driver.save(
-            Saved(services=(record,), entries=(self._entry(run.name, None, kind, says, by),))
-        )
+        entry = self._entry(run.name, None, kind, says, by)
+        await self.driver.save_in_turn(run, Saved(services=(record,), entries=(entry,)))
         run.record = record
         run.wake.set()
 

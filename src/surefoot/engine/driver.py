@@ -16,7 +16,7 @@ from surefoot.domain.errors import OutsideFailed, Relieved, SurefootError
 from surefoot.domain.facts import Act, Build, Decision, GiveBack, Prepare, Route, RunChecks
 from surefoot.domain.journey import decide
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, Phase
-from surefoot.engine.acts import LEASE_S, Actor
+from surefoot.engine.acts import LEASE_S, Actor, PartDone
 from surefoot.engine.observe import facts_of
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
@@ -27,7 +27,9 @@ __all__ = ["Driver"]
 
 TICK_S = 1.0
 IDLE_S = 5.0
+WRITTEN_S, WRITTEN_LOOK_S = 1.0, 0.005
 JOBS = (RunChecks, Build, Prepare)
+WAY_BACK = {Phase.RESTORING, Phase.NOT_RESTORED}
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,7 @@ class Driver:
     def add(self, run: ServiceRun) -> None:
         """Drive this service from now on."""
         self.runs[run.name] = run
+        run.decided_at = self.outside.clock.boottime()
         self._tasks[run.name] = (
             asyncio.create_task(self._drive(run), name=f"drive {run.name}"),
             asyncio.create_task(self._watch(run), name=f"watch {run.name}"),
@@ -81,13 +84,18 @@ class Driver:
     async def advance(self, run: ServiceRun) -> None:
         """One look at a service, and everything that follows from it."""
         async with run.turn:
-            await self._save_late(run)
-            if not run.changes:
-                return
+            try:
+                await self._decide_all(run)
+            finally:
+                await self._save_late(run)
+
+    async def _decide_all(self, run: ServiceRun) -> None:
+        if run.changes:
             seen = await self.outside.traffic.seen(run.name)
             for number in run.to_decide():
                 await self._advance_change(run, run.changes[number], seen)
             await self._tidy(run)
+        run.decided_at = self.outside.clock.boottime()
 
     async def _advance_change(self, run: ServiceRun, change: Change, seen: Seen) -> None:
         if change.phase is Phase.QUEUED:
@@ -101,13 +109,13 @@ class Driver:
     async def _carry_out(self, run: ServiceRun, change: Change, decision: Decision) -> None:
         """Give back first; then state, ledger and intended acts together; then the acts."""
         after = self._with_harm(run, decision.change)
-        urgent = any(isinstance(act, GiveBack) for act in decision.acts)
+        going_back = after.phase in WAY_BACK or change.phase in WAY_BACK
         run.changes[change.number] = after
-        if urgent:
+        if any(isinstance(act, GiveBack) for act in decision.acts):
             await self._try(run, after, GiveBack())
         if _worth_writing(change, after):
             saved = self._saved(run, change, after, decision.acts)
-            if not await self._save(run, saved, late=urgent):
+            if not await self._save(run, saved, late=going_back):
                 run.changes[change.number] = change
                 return
         self._after_move(run, change, after)
@@ -157,7 +165,7 @@ class Driver:
         key = (change.number, type(act).__name__)
         try:
             await self.actor.perform(run, change, act)
-        except OutsideFailed as failed:
+        except SurefootError as failed:
             run.failures[key] = run.failures.get(key, 0) + 1
             log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
         else:
@@ -178,26 +186,26 @@ class Driver:
         key = (change.number, type(act).__name__)
         try:
             done = await self.actor.work(run, change, act)
-        except OutsideFailed as failed:
+            run.failures.pop(key, None)
+            await self._part_done(run, change.number, done)
+        except SurefootError as failed:
             run.failures[key] = run.failures.get(key, 0) + 1
             log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
             await self.outside.clock.sleep(min(2.0 ** run.failures[key], 30.0))
-            return
         finally:
             run.jobs.pop(key, None)
             run.wake.set()
-        run.failures.pop(key, None)
+
+    async def _part_done(self, run: ServiceRun, number: int, done: PartDone) -> None:
         async with run.turn:
-            before = run.changes[change.number]
+            before = run.changes[number]
             after = replace(
                 before,
                 parts=replace(before.parts, **{done.name: done.part}),
                 rehearsed_s=done.rehearsed_s or before.rehearsed_s,
             )
-            saved = self._saved(run, before, after, ())
-            if await self._save(run, saved):
-                run.changes[change.number] = after
-        run.wake.set()
+            if await self._save(run, self._saved(run, before, after, ())):
+                run.changes[number] = after
 
     # --- housekeeping --------------------------------------------------------------------------
 
@@ -238,7 +246,8 @@ class Driver:
         exposure = run.watch.exposure
         if run.serving is None:
             return
-        if exposure and exposure.judging:
+        undecided_s = self.outside.clock.boottime() - run.decided_at
+        if exposure and exposure.judging and undecided_s <= run.manifest.rollout.blind_limit_s:
             await self.outside.traffic.renew(run.name, exposure.change, LEASE_S)
         watched = await self.actor.watched(run)
         metered = await self.outside.telemetry.look(watched)
@@ -264,21 +273,51 @@ class Driver:
         for entry in await self.outside.store.save(saved):
             self.heard(entry)
 
+    async def save_in_turn(self, run: ServiceRun, saved: Saved) -> None:
+        """As `save`, behind what this service has to write down before."""
+        if not await self._save_late(run):
+            raise OutsideFailed("The store cannot write anything down now; it is tried again.")
+        await self.save(saved)
+
     async def _save(self, run: ServiceRun, saved: Saved, *, late: bool = False) -> bool:
-        """Whether it is written down, or will be: `late` ones are kept until the store can."""
-        try:
-            await self.save(saved)
-        except OutsideFailed as failed:
-            log.warning("%s: %s", run.name, failed)
-            if late:
-                run.unsaved.append(saved)
-            return late
+        """Whether it is written down, or will be: `late` ones are kept until the store can.
+
+        What is kept goes before it, so that no older state is ever written over a newer one.
+        """
+        if await self._save_late(run):
+            try:
+                await self.save(saved)
+            except OutsideFailed as failed:
+                log.warning("%s: %s", run.name, failed)
+            else:
+                return True
+        if late:
+            run.unsaved.append(saved)
+        return late
+
+    async def _save_late(self, run: ServiceRun) -> bool:
+        """Whether all that was kept is written down now."""
+        while run.unsaved:
+            try:
+                await self.save(run.unsaved[0])
+            except OutsideFailed as failed:
+                log.warning("%s: %s", run.name, failed)
+                return False
+            run.unsaved.pop(0)
         return True
 
-    async def _save_late(self, run: ServiceRun) -> None:
-        while run.unsaved:
-            await self.save(run.unsaved[0])
-            run.unsaved.pop(0)
+    async def written(self, run: ServiceRun) -> None:
+        """Wait until nothing is kept any more; a store that cannot is not waited for."""
+        deadline = self.outside.clock.boottime() + WRITTEN_S
+        while run.unsaved and self.outside.clock.boottime() < deadline:
+            await self.outside.clock.sleep(WRITTEN_LOOK_S)
+
+    def order_late(self, run: ServiceRun, saved: Saved) -> None:
+        """An order that is obeyed before it is written down; the driver writes it."""
+        run.unsaved.append(saved)
+        for change in saved.changes:
+            run.changes[change.number] = change
+        run.wake.set()
 
 
 def _worth_writing(before: Change, after: Change) -> bool:

@@ -65,7 +65,7 @@ async def _world(
         lagging=exposed and quiet > LAG_S,
         blind_s=quiet if exposed and quiet > LAG_S else 0.0,
         host_hurt=exposed and watch.host_hurt,
-        in_band=exposed and watch.is_in_band(change.worse),
+        in_band=watch.is_in_band(change.worse),
         seen_by_users=watch.seen_by_users,
         watched_s=watch.history.seconds,
     )

@@ -45,7 +45,8 @@ class ServiceRun:
     """A service, its changes by number, and what the engine does for it right now.
 
     `turn` is held while states are read and written; `unsaved` are transactions that the store
-    has not taken yet although giving back went ahead without them.
+    has not taken yet although giving back went ahead without them; `decided_at` is the boottime of
+    the last look that came to its end.
     """
 
     record: ServiceRecord
@@ -61,6 +62,7 @@ class ServiceRun:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     served: bool = False
+    decided_at: float = 0.0
 
     @property
     def name(self) -> str:

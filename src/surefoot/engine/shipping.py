@@ -95,9 +95,8 @@ def _base_of(run: ServiceRun, intent: Intent) -> Change | None:
     harmful = {one.number for one in lane.harmful}
     if intent.fixes in harmful or lane.harmful:
         return lane.live
-    ahead = [one for one in lane.waiting if lane.may_go(one)]
-    if ahead:
-        return ahead[-1]
+    if lane.going:
+        return lane.going[-1]
     if lane.exposed and lane.exposed.undo is None and lane.exposed.cause is None:
         return lane.exposed
     return lane.live

@@ -123,7 +123,7 @@ def change_status(run: ServiceRun, change: Change, share: float, now: float) -> 
         share=share,
         steps=change.steps,
         rehearsed_s=change.rehearsed_s,
-        undo=undo_status(lane, change),
+        undo=undo_status(lane, change, now),
         verdict=_verdict(exposure.judge.reading) if exposure and watched else None,
         forecast=in_words(plan) if plan and waiting else "",
         harmed=Harmed(harm.requests, harm.harmed, harm.expected),
@@ -240,7 +240,7 @@ def _expected_start(run: ServiceRun, change: Change, now: float) -> float | None
     return round(left + ahead * slot, 1)
 
 
-def undo_status(lane: Lane, change: Change) -> UndoStatus:
+def undo_status(lane: Lane, change: Change, now: float) -> UndoStatus:
     """Whether this change can be undone, how long it takes, and what the button says."""
     number = change.number
     if change.phase in UNEXPOSED:
@@ -252,7 +252,7 @@ def undo_status(lane: Lane, change: Change) -> UndoStatus:
             says = f"Nothing to undo: all users are on {live}"
             return UndoStatus(possible=False, seconds=None, says=says)
         back_to = lane.before
-        warm = lane.exposed is not None or change.stamps.soak_until is not None
+        warm = back_to.number in lane.wanted(now)
         prepare = back_to.parts.prepare
         start = _between(prepare.started_at, prepare.ended_at)
         if not warm and start is not None:
@@ -305,7 +305,7 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
     per_s, errors = run.watch.rates()
     current = lane.exposed or lane.live
     undo = (
-        undo_status(lane, current)
+        undo_status(lane, current, now)
         if current
         else UndoStatus(possible=False, seconds=None, says="Nothing to undo: nothing is live")
     )

@@ -75,7 +75,7 @@ async def _bring_back(driver: Driver, run: ServiceRun) -> None:
             finished = await driver.actor.bring_up(run, change)
             if not finished.ok:
                 log.warning("%s %s did not start: %s", run.name, change.number, finished.said)
-    if lane.exposed and lane.exposed.phase in {Phase.ROLLING_OUT, Phase.VERIFYING}:
+    if lane.exposed:
         _resume_evidence(driver, run, lane.exposed)
 
 
@@ -88,4 +88,7 @@ def _resume_evidence(driver: Driver, run: ServiceRun, change: Change) -> None:
     now = clock.boottime()
     began = now - (clock.now() - change.stamps.exposed_at)
     run.plans[change.number], _ = read_evidence(file)
-    run.watch.resume(change.number, began, now)
+    judging = change.phase in {Phase.ROLLING_OUT, Phase.VERIFYING}
+    run.watch.resume(change.number, began, now, judging=judging)
+    if not judging:
+        run.watch.end_judging()

@@ -119,6 +119,8 @@ class Watch:
     last_tick: float | None = None  # boottime of the last look that brought anything
     last: Metered | None = None
     alone_s: float = 0.0
+    going_back: bool = False
+    before_soak: float | None = None
 
     def evidence(self, change: int) -> Path:
         """Where the evidence of a change is kept."""
@@ -132,18 +134,22 @@ class Watch:
         self.exposure = Exposure(change, plan, Judge(plan), now, file, host=_host(plan))
         self.last_tick = now
 
-    def resume(self, change: int, began: float, now: float) -> None:
-        """After a restart: the stored evidence goes on, and the time between is a gap."""
+    def resume(self, change: int, began: float, now: float, *, judging: bool = True) -> None:
+        """After a restart: the stored evidence goes on, and the time between is a gap.
+
+        Somebody may have set the host's clock meanwhile: time goes forward from the last row.
+        """
         plan, rows = read_evidence(self.evidence(change))
+        last = max((row.t for row in rows), default=0.0)
         exposure = Exposure(change, plan, Judge(plan), began, self.evidence(change))
-        exposure.host = _host(plan)
+        exposure.began = min(began, now - last)
+        exposure.host, exposure.judging = _host(plan), judging
         for row in rows:
             exposure.judge.feed(row)
         exposure.count(rows)
-        last = max((row.t for row in rows), default=0.0)
-        gap = now - began - last
-        if gap > 0:
-            exposure.write((GapRow(t=now - began, gap=gap),))
+        gap = now - exposure.began - last
+        if judging and gap > 0:
+            exposure.write((GapRow(t=now - exposure.began, gap=gap),))
         self.exposure, self.last_tick = exposure, now
 
     def shared(self, share: float, now: float) -> None:
@@ -159,19 +165,23 @@ class Watch:
 
     def end_judging(self) -> None:
         """The order to undo was given: what follows is no evidence any more."""
-        if self.exposure and self.exposure.judging:
-            self.exposure.judging = False
+        if not self.going_back:
             self.after_undo.clear()
+        self.going_back = True
+        if self.exposure:
+            self.exposure.judging = False
 
     def end(self) -> None:
         """The change is settled: the live release alone is watched again."""
         self.exposure = None
+        self.soak = self.soak_reading = None
+        self.going_back = False
         self.after_undo.clear()
 
     def begin_soak(self) -> None:
         """Late harm is judged against what the live release was known to do."""
         history = self.history
-        p = history.p("errors")
+        p = self.before_soak = history.p("errors")
         self.soak = SoakWatch(p, history.phi("errors")) if p is not None else None
         self.soak_reading = None
 
@@ -180,12 +190,13 @@ class Watch:
         self.last, self.last_tick = metered, now
         self.recent.append(metered.rows)
         exposure = self.exposure
+        if exposure:
+            exposure.count(metered.rows)
+        if self.going_back:
+            self.after_undo.append(metered.rows)
+            return
         if exposure is None:
             self._remember(metered)
-            return
-        exposure.count(metered.rows)
-        if not exposure.judging:
-            self.after_undo.append(metered.rows)
             return
         t = max((row.t for row in metered.rows), default=now - exposure.began)
         exposure.tick(metered.rows, t)
@@ -223,10 +234,13 @@ class Watch:
 
     def is_in_band(self, metric: str | None) -> bool:
         """Whether what was worse has been back to normal for 10 s and 50 requests."""
-        exposure = self.exposure
-        if exposure is None or len(self.after_undo) < BAND_S:
+        if len(self.after_undo) < BAND_S:
             return False
-        plan = exposure.plan.metric(metric or "errors") or exposure.plan.errors
+        if self.exposure is None:  # late harm: only errors are watched in a soak
+            bad, total = _sum(self.after_undo, "errors", Arm.BASELINE)
+            return in_band(self.before_soak or 0.0, bad, total)
+        plans = self.exposure.plan
+        plan = plans.metric(metric or "errors") or plans.errors
         if plan is None:
             return False
         if plan.kind == "latency":

@@ -1,0 +1,33 @@
+"""A harmless change, from ship to verified, in virtual time."""
+
+import pytest
+from engine_world import World
+
+from surefoot.domain.lifecycle import Phase
+
+
+async def test_a_harmless_change_is_verified(world: World):
+    """It climbs its steps by evidence, takes all users, and the old release stays warm."""
+    await world.open()
+    number = await world.ship()
+    change = await world.until_settled(number)
+    assert change.phase is Phase.VERIFIED, change.because
+    assert "at most" in change.verdict
+    await world.live(2)
+    assert world.share(number) == 1.0
+    assert set(await world.target.running("shop")) == {0, number}
+    await world.live(700)
+    assert await world.target.running("shop") == (number,)
+
+
+async def test_the_times_of_the_phases_add_up_to_the_wall_time(world: World):
+    """From proposed to verified no second is lost."""
+    await world.open()
+    began = world.clock.now()
+    number = await world.ship()
+    await world.until_settled(number)
+    wall = world.change(number).stamps.live_at - began
+    times = (await world.desk.change(number)).times
+    phases = times.getting_ready_s + times.queued_s + times.exposed_to_verdict_s
+    assert phases == pytest.approx(wall, abs=1.0)
+    assert times.commit_to_done_s == pytest.approx(wall, abs=1.0)

@@ -1,0 +1,128 @@
+"""Stores, proxies and releases that do not do their part: giving back waits for none of them."""
+
+from engine_world import World
+
+from surefoot.domain.change import Cause
+from surefoot.domain.lifecycle import Phase
+from surefoot.testing import Behaviour
+
+
+async def test_undo_does_not_wait_for_a_locked_store(world: World):
+    """Users are back at once; the ledger is complete when the store is."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(5)
+    world.store.faults.fail_for(60, "save")
+    began = world.clock.boottime()
+    await world.undo(number)
+    assert world.share(number) == 0
+    assert world.clock.boottime() - began < 2
+    await world.live(30)
+    assert number not in await world.target.running("shop")
+    await world.live(35)
+    assert world.store._changes["shop", number] == world.change(number)
+    assert world.change(number).phase is Phase.RESTORED
+    kinds = [entry.kind for entry in await world.ledger(number)]
+    assert kinds[-3:] == ["undo", "restoring", "restored"]
+
+
+async def test_harm_does_not_wait_for_a_locked_store(world: World):
+    """The verdict's order is carried out first and written down as soon as that goes."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(5)
+    world.store.faults.fail_for(60, "save")
+    world.production.behave("shop", number, Behaviour(errors=0.5))
+    await world.until(lambda: world.share(number) == 0, within=15)
+    await world.live(70)
+    change = world.change(number)
+    assert (change.phase, change.cause) == (Phase.RESTORED, Cause.HARM)
+    assert world.store._changes["shop", number] == change
+    kinds = [entry.kind for entry in await world.ledger(number)]
+    assert kinds[-2:] == ["restoring", "restored"]
+
+
+async def test_nothing_is_exposed_that_could_not_be_written_down(world: World):
+    """A locked store holds up the first user, not the way back."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.QUEUED, Phase.GETTING_READY, within=20)
+    world.store.faults.fail_for(60, "save")
+    await world.live(55)
+    assert world.share(number) == 0
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+async def test_a_share_that_cannot_be_put_in_place_ends_as_stuck_and_given_back(world: World):
+    """Other services go on meanwhile, and the lane opens."""
+    await world.open("shop", port=8080)
+    await world.open("desk", port=8081)
+    number = await world.ship(service="shop")
+    other = await world.ship("other", service="desk")
+    await world.until_phase(other, Phase.VERIFYING, within=200)
+    await world.until_phase(number, Phase.ROLLING_OUT, Phase.VERIFYING, within=200)
+    world.keeper.faults.fail("route")
+    world.keeper.give_back("shop", "by a test")
+    await world.until_phase(number, Phase.RESTORING, Phase.RESTORED, within=60)
+    assert world.change(number).cause is Cause.UNWATCHED
+    world.keeper.faults.heal()
+    assert (await world.until_settled(other)).phase is Phase.VERIFIED
+    await world.until_phase(number, Phase.RESTORED, within=60)
+
+
+async def test_a_first_share_that_never_comes_is_stuck(world: World):
+    """Ten tries in a row, then it is over; no user met it."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.QUEUED, within=20)
+    world.keeper.faults.fail("route")
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    change = await world.until_settled(number, within=60)
+    assert (change.phase, change.cause) == (Phase.RESTORED, Cause.UNWATCHED)
+    assert world.production.counted("shop", number).answered == 0
+
+
+async def test_a_driver_that_cannot_decide_does_not_hold_the_lease_for_ever(world: World):
+    """The watch alone must not keep users on a change that nobody can take back."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    world.target.faults.fail("look")
+    await world.live(45)
+    assert world.share(number) == 0
+    world.target.faults.heal()
+    change = await world.until_settled(number, within=30)
+    assert change.cause is Cause.UNWATCHED
+
+
+async def test_no_healthy_release_to_go_back_to_is_not_restored_until_there_is(world: World):
+    """After 90 s people are called; the machine keeps trying and ends as restored."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    world.production.behave("shop", 0, Behaviour(healthy=False))
+    await world.undo(number)
+    await world.until_phase(number, Phase.NOT_RESTORED, within=100)
+    assert (await world.desk.change(number)).exit_code == 20
+    world.production.behave("shop", 0, Behaviour())
+    await world.until_phase(number, Phase.RESTORED, within=30)
+
+
+async def test_a_check_that_cannot_be_run_is_tried_again(world: World):
+    """What stands outside failed, so the change is not rejected for it."""
+    await world.open()
+    world.checks.faults.fail("run", times=3)
+    number = await world.ship()
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+async def test_a_slow_proxy_does_not_stop_the_service(world: World):
+    """Each order takes a second; the change is verified all the same."""
+    await world.open()
+    world.keeper.faults.slow(1.0, "route")
+    number = await world.ship()
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED

@@ -1,0 +1,187 @@
+"""Reviews, holds, plans, and evidence that anybody can judge again."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from engine_world import ANA, BO, CY, World
+
+from surefoot.analysis.record import judge_lines
+from surefoot.domain.change import Intent, WaitCause
+from surefoot.domain.errors import BadRevision, NotAllowed, Refused
+from surefoot.domain.lifecycle import Phase
+from surefoot.domain.verdict import Word
+from surefoot.engine.control import ShipOrder
+from surefoot.testing import Behaviour
+
+TEAM = f'[team]\nmembers = ["{ANA}", "{BO}"]\nreview = "before"\n'
+
+
+async def test_nothing_is_started_before_somebody_else_said_yes(world: World):
+    """Checks and build run meanwhile; the author's and a stranger's yes are refused."""
+    await world.open(more=TEAM)
+    number = await world.ship(by=ANA)
+    await world.live(10)
+    change = world.change(number)
+    assert change.parts.checks.done
+    assert change.parts.build.done
+    assert change.wait.cause is WaitCause.PERSON
+    assert number not in await world.target.running("shop")
+    with pytest.raises(NotAllowed, match="nobody reviews their own"):
+        await world.desk.approve(number, ANA)
+    with pytest.raises(NotAllowed, match="not named as a member"):
+        await world.desk.approve(number, CY)
+    await world.desk.approve(number, BO)
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+async def test_whoever_has_nobody_to_review_is_not_blocked(world: World):
+    """A team of one is told so, and goes on."""
+    await world.open(more=f'[team]\nmembers = ["{ANA}"]\n')
+    number = await world.ship(by=ANA)
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+async def test_a_question_leaves_the_review_open(world: World):
+    """It is on record, and the reviewer finds the change in their list."""
+    await world.open(more=TEAM)
+    number = await world.ship(by=ANA)
+    await world.live(5)
+    await world.desk.ask(number, BO, "why this way?")
+    assert [one.number for one in await world.desk.reviews(BO)] == [number]
+    assert await world.desk.reviews(ANA) == ()
+    assert "why this way?" in (await world.desk.change(number)).asked[0]
+
+
+async def test_a_hold_keeps_what_is_ready_from_its_first_user(world: World):
+    """It waits for the hold by name, and goes on when somebody resumes."""
+    await world.open()
+    await world.desk.hold("shop", BO, "a sale is on")
+    number = await world.ship()
+    await world.live(100)
+    assert world.change(number).phase is Phase.QUEUED
+    assert world.change(number).wait.cause is WaitCause.HOLD
+    assert "a sale is on" in world.change(number).because
+    await world.desk.resume("shop", BO, "it is over")
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+async def test_a_hold_keeps_an_exposed_change_at_its_share(world: World):
+    """It is watched and still restored on harm."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.desk.hold("shop", BO, "let us look")
+    share = world.share(number)
+    await world.live(60)
+    assert world.share(number) == share
+    world.production.behave("shop", number, Behaviour(errors=0.5))
+    await world.until_phase(number, Phase.RESTORED, within=60)
+
+
+async def test_undo_works_during_a_hold(world: World):
+    """A hold stops what goes forward, never what goes back."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.desk.hold("shop", BO, "let us look")
+    await world.undo(number)
+    await world.until_phase(number, Phase.RESTORED, within=30)
+
+
+async def test_a_plan_changes_nothing(world: World):
+    """Store, home folder and memory are the same before and after; ship then does as it said."""
+    await world.open()
+    revision = world.commit("planned")
+    order = ShipOrder("shop", revision, Intent("planned"))
+    before = (world.store.everything(), _folder(world.home), dict(world.run().changes))
+    plan = await world.desk.plan(order, ANA)
+    assert (world.store.everything(), _folder(world.home), world.run().changes) == before
+    assert plan.base_number == 0
+    assert plan.checks == ("unit",)
+    assert "verified in about" in plan.forecast
+    number = await world.ship(revision=revision)
+    await world.until_settled(number)
+    assert world.change(number).steps == plan.steps
+
+
+async def test_a_plan_says_when_the_traffic_is_too_small(world: World):
+    """At two requests a second an answer takes long, and that is said beforehand."""
+    await world.open(per_s=2)
+    revision = world.commit("planned")
+    plan = await world.desk.plan(ShipOrder("shop", revision, Intent("planned")), ANA)
+    assert "requests/s this needs about" in plan.forecast
+
+
+async def test_a_revision_beside_its_base_is_refused_with_the_rebase(world: World):
+    """The cure is a line to type."""
+    await world.open()
+    base = world.tips["shop"]
+    number = await world.ship("first")
+    beside = world.commit("beside", on=base)
+    with pytest.raises(BadRevision, match="git rebase") as refused:
+        await world.ship(revision=beside)
+    assert world.change(number).revision[:7] in refused.value.cure
+
+
+async def test_only_what_users_meet_can_be_accepted(world: World):
+    """Before its first user, and without a reason, it is refused."""
+    await world.open()
+    number = await world.ship()
+    with pytest.raises(Refused, match="only what users meet"):
+        await world.desk.accept(number, BO, "looks fine")
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    with pytest.raises(Refused, match="needs a reason"):
+        await world.desk.accept(number, BO, " ")
+
+
+@pytest.mark.parametrize(
+    ("errors", "phase", "word"),
+    [(0.01, Phase.VERIFIED, Word.VERIFIED), (0.2, Phase.RESTORED, Word.WORSE)],
+)
+async def test_the_evidence_judged_again_says_the_same(
+    world: World, errors: float, phase: Phase, word: Word
+):
+    """Anybody may take the file and check the verdict, the metric and its reason."""
+    await world.open()
+    number = await world.ship("a change", Behaviour(errors=errors))
+    change = await world.until_settled(number)
+    assert change.phase is phase
+    evidence = await world.desk.evidence(number)
+    again = judge_lines(evidence.splitlines()).reading
+    assert again.word is word
+    assert again.metric == change.worse
+    assert again.because == change.verdict
+
+
+async def test_the_evidence_over_a_restart_judged_again_says_the_same(world: World):
+    """A gap in the file is a gap for everybody."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.VERIFYING, within=200)
+    await world.end()
+    await world.live(4)
+    await world.up()
+    change = await world.until_settled(number)
+    again = judge_lines((await world.desk.evidence(number)).splitlines()).reading
+    assert (again.word, again.because) == (Word.VERIFIED, change.verdict)
+
+
+async def test_whoever_follows_the_ledger_hears_every_entry_once_and_in_order(world: World):
+    """From any place in it, up to what happens now."""
+    await world.open()
+    number = await world.ship()
+    heard = []
+    async for entry in world.desk.follow(0):
+        heard.append(entry)
+        if entry.change == number and entry.kind == "getting_ready":
+            break
+    assert [entry.seq for entry in heard] == list(range(1, len(heard) + 1))
+
+
+def _folder(home: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(home.rglob("*"))
+        if path.is_file()
+    }
