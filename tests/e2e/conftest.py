@@ -1,4 +1,4 @@
-"""Worlds for end-to-end tests: one for each worker, and fresh ones for tests that kill the daemon."""
+"""Worlds for end-to-end tests: one for each worker, fresh ones where the daemon is killed."""
 
 import pytest
 from world import Load, World

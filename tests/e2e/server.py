@@ -52,7 +52,7 @@ async def converse(reader, writer):
 
 async def first_user():
     """Wait until somebody but a health check has asked something."""
-    while sum(COUNTS.values()) < BEHAVIOUR.get("die_after_requests", 40):
+    while sum(COUNTS.values()) < BEHAVIOUR.get("die_after_requests", 40):  # noqa: ASYNC110 -- it is no more than a counter
         await asyncio.sleep(0.05)
 
 

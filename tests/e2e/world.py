@@ -243,7 +243,7 @@ class Service:
         )
         return done.stdout.strip()
 
-    def write_manifest(self, *, rollout="", extra_check="", ready="10s"):
+    def write_manifest(self, *, rollout="", extra_check="", ready="10s", declared=True):
         """`surefoot.toml`, with what the test needs."""
         text = MANIFEST.format(
             name=self.name,
@@ -255,6 +255,9 @@ class Service:
             extra_check=extra_check,
             ready=ready,
         )
+        if not declared:  # no metrics and margins of its own, and the default steps
+            head, rest = text.split("[metrics.errors]")
+            text = head + "[team]" + rest.split("[team]")[1]
         (self.folder / "surefoot.toml").write_text(text)
         self.manifest = text
 
