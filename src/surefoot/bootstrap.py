@@ -38,6 +38,7 @@ Face = Callable[[Control], ASGIApp]
 DEFAULT_LISTEN = "127.0.0.1:0"
 BEAT_S = 1.0
 KEEP_UP_S = 2.0
+ROTATE_S = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -95,6 +96,7 @@ async def serve(home: Path, listen: str, face: Face) -> None:
     chores = [
         asyncio.create_task(_beat(lock, clock)),
         asyncio.create_task(_keep_up(outside)),
+        asyncio.create_task(_rotate(traffic, clock)),
     ]
     try:
         await outside.programs.start()
@@ -127,6 +129,16 @@ async def _keep_up(outside: Outside) -> None:
             await outside.programs.start()
         except OutsideFailed as failed:
             log.warning("%s", failed)
+
+
+async def _rotate(traffic: EnvoyTraffic, clock: SystemClock) -> None:
+    """The attempt log stays small."""
+    while True:
+        await clock.sleep(ROTATE_S)
+        try:
+            await traffic.rotate_logs()
+        except (OutsideFailed, OSError) as failed:
+            log.warning("the attempt log was not rotated: %s", failed)
 
 
 async def _owner(desk: Desk, home: Path) -> None:

@@ -215,3 +215,18 @@ def test_client_commands_load_neither_engine_nor_adapters() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_init_writes_a_manifest_once_and_names_the_next_command(lonely: Console) -> None:
+    """What is there is left alone; without a daemon the way on is said all the same."""
+    manifest = lonely.folder / "surefoot.toml"
+    manifest.unlink()
+    (lonely.folder / "app.py").write_text("print('hello')\n")
+    said = lonely("init")
+    assert said.code == 0, said
+    assert "Next: surefoot up" in said.out
+    written = manifest.read_text()
+    assert "[service]" in written
+    told = lonely("init", "--json").object
+    assert (told["written"], told["known"]) == (False, False)
+    assert manifest.read_text() == written

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from people import NOW, a_change, exposed, live, ready
+from people import NOW, a_change, commit, exposed, live, ready
 
 from surefoot.domain.change import Cause, Intent
 from surefoot.domain.lane import lane_of
@@ -46,6 +46,13 @@ def test_a_live_fix_clears_what_it_mends_and_its_failed_forerunners():
     assert [one.number for one in held.harmful] == [2, 3]
     fix = replace(live(4), intent=Intent("mend", fixes=2))
     assert lane_of("shop", (live(1), restored(2), failed, fix), None).harmful == ()
+
+
+def test_a_revert_is_known_as_a_fix_by_the_subject_git_gives_it():
+    """`git revert` needs no trailer."""
+    lane = lane_of("shop", (live(1), restored(2)), None)
+    assert lane.reverted_by([replace(commit(9), subject='Revert "change 2"')]) == 2
+    assert lane.reverted_by([replace(commit(9), subject="something else")]) is None
 
 
 def test_at_most_four_releases_run():

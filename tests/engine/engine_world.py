@@ -55,6 +55,7 @@ listen = "127.0.0.1:{port}"
 run = ["serve"]
 build = ["build"]
 health = "/healthz"
+metrics = "/metrics"
 
 [checks.unit]
 run = ["unit"]
@@ -271,4 +272,4 @@ class World:
         assert left is not None
         assert 0 < left <= LEASE_S
         phase = kept[routes.candidate].phase
-        assert phase in EXPOSED, f"users meet {routes.candidate} of {service}, which is {phase}"
+        assert phase in EXPOSED | LIVE, f"users meet {routes.candidate} of {service}, which is {phase}"

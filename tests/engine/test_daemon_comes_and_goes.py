@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from engine_world import World
+from engine_world import BO, World
 
 from surefoot.domain.change import Cause
 from surefoot.domain.lifecycle import Phase
@@ -24,6 +24,8 @@ from surefoot.testing import Behaviour
 async def test_a_new_daemon_takes_a_change_on_from_where_it_was(world: World, phase: Phase):
     """Three seconds without a daemon, in any phase, and the change is verified all the same."""
     await world.open()
+    if phase is Phase.QUEUED:
+        await world.desk.hold("shop", BO, "to look at it there")
     number = await world.ship()
     await world.until_phase(number, phase, within=200)
     before = world.change(number)
@@ -31,6 +33,7 @@ async def test_a_new_daemon_takes_a_change_on_from_where_it_was(world: World, ph
     await world.live(3)
     await world.up()
     assert world.change(number).phase is before.phase
+    await world.desk.resume("shop", BO, "seen")
     assert world.change(number).stamps.proposed_at == before.stamps.proposed_at
     change = await world.until_settled(number)
     assert change.phase is Phase.VERIFIED, change.because

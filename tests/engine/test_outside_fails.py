@@ -61,8 +61,10 @@ async def test_a_share_that_cannot_be_put_in_place_ends_as_stuck_and_given_back(
     await world.open("desk", port=8081)
     number = await world.ship(service="shop")
     other = await world.ship("other", service="desk")
-    await world.until_phase(other, Phase.VERIFYING, within=200)
-    await world.until_phase(number, Phase.ROLLING_OUT, Phase.VERIFYING, within=200)
+    both = (number, other)
+    await world.until(
+        lambda: {world.change(one).phase for one in both} == {Phase.VERIFYING}, within=200
+    )
     world.keeper.faults.fail("route")
     world.keeper.give_back("shop", "by a test")
     await world.until_phase(number, Phase.RESTORING, Phase.RESTORED, within=60)
@@ -76,7 +78,6 @@ async def test_a_first_share_that_never_comes_is_stuck(world: World):
     """Ten tries in a row, then it is over; no user met it."""
     await world.open()
     number = await world.ship()
-    await world.until_phase(number, Phase.QUEUED, within=20)
     world.keeper.faults.fail("route")
     await world.until_phase(number, Phase.ROLLING_OUT, within=100)
     change = await world.until_settled(number, within=60)

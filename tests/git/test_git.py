@@ -196,7 +196,7 @@ async def test_descent_is_told(scm: GitScm, git: Git, commit: Commit) -> None:
     ],
 )
 async def test_what_is_no_revision_never_reaches_git(
-    scm: GitScm, commit: Commit, source: Path, tmp_path: Path, hostile: str
+    scm: GitScm, commit: Commit, tmp_path: Path, hostile: str
 ) -> None:
     """Options, shell text and revision syntax are refused with a cure, and start nothing."""
     commit(a_py="1\n")

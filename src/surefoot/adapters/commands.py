@@ -72,7 +72,7 @@ class _Output(asyncio.Protocol):
         self._over = asyncio.Event()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("wb")
+            self._file = path.open("wb", buffering=0)  # it can be followed
 
     def data_received(self, data: bytes) -> None:
         self._end += data
@@ -146,7 +146,7 @@ async def _end_group(group: int) -> None:
     _signal_group(group, signal.SIGTERM)
     with suppress(TimeoutError):
         async with asyncio.timeout(GRACE_S):
-            while _signal_group(group, 0):
+            while _signal_group(group, 0):  # noqa: ASYNC110 -- nobody tells when a group is empty
                 await asyncio.sleep(LOOK_EVERY_S)
 
 

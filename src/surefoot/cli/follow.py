@@ -50,17 +50,23 @@ class PlainLines:
 
     def show(self, change: ChangeView) -> None:
         """Print a line if there is news."""
+        if self._quiet:
+            return
+        if not self._key:
+            forecast = [f"  {change.forecast}"] if change.forecast else []
+            show(None, [words.heading(change), *forecast], as_json=False)
         now = time.monotonic()
         key, line = words.progress_key(change), words.progress_line(change)
         news = key != self._key or (line != self._line and now - self._shown_at >= QUIET_S)
-        if self._quiet or not news:
-            return
-        self._key, self._line, self._shown_at = key, line, now
-        show(None, [f"{now - self._started:6.0f} s  {line}"], as_json=False)
+        if news:
+            self._key, self._line, self._shown_at = key, line, now
+            show(None, [f"{now - self._started:6.0f} s  {line}"], as_json=False)
 
 
-def follow(daemon: Daemon, service: str, number: int, *, as_json: bool) -> int:
+def follow(daemon: Daemon, service: str | None, number: int, *, as_json: bool) -> int:
     """Show a change until it has an exit code, and return that.
+
+    Number 0 needs its service; any other is found without.
 
     Raises:
         Left: the person pressed Ctrl-C.
@@ -76,7 +82,7 @@ def follow(daemon: Daemon, service: str, number: int, *, as_json: bool) -> int:
 
 
 def _watch(
-    daemon: Daemon, service: str, number: int, screen: Screen
+    daemon: Daemon, service: str | None, number: int, screen: Screen
 ) -> tuple[dict[str, Any], ChangeView]:
     away_since: float | None = None
     while True:

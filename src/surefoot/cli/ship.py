@@ -10,7 +10,7 @@ from surefoot.cli.exits import Exit
 from surefoot.cli.follow import follow
 from surefoot.cli.here import tip
 from surefoot.cli.options import as_json, known_here, service_option, the_service
-from surefoot.cli.output import note, show
+from surefoot.cli.output import show
 from surefoot.cli.views import ChangeView, PlanView, ServiceView, view
 from surefoot.domain.errors import NotFound
 
@@ -84,11 +84,7 @@ def watch(number: int | None, service: str | None, *, as_json: bool) -> int:
     if number is None:
         service = the_service(asked, service)
         number = on_its_way(asked, service)
-    raw = asked.get(f"/v1/changes/{number}", service=service)
-    change = view(raw, ChangeView)
-    if not as_json:
-        show(raw, [words.heading(change)], as_json=False)
-    return follow(asked, change.service, change.number, as_json=as_json)
+    return follow(asked, service, number, as_json=as_json)
 
 
 def on_its_way(asked: Daemon, service: str) -> int:
@@ -121,8 +117,4 @@ def _begin(asked: Daemon, raw: dict[str, Any], *, detach: bool, as_json: bool) -
         lines = [words.heading(change), f"  Next: surefoot watch {change.number}"]
         show(raw, lines, as_json=as_json)
         return Exit.DONE
-    if not as_json:
-        show(raw, [words.heading(change)], as_json=False)
-        if change.forecast:
-            note(f"  {change.forecast}")
     return follow(asked, change.service, change.number, as_json=as_json)

@@ -4,9 +4,11 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from surefoot.config.keys import KEYS, Key
+from surefoot.config.lines import Path, lines_of
 from surefoot.config.values import READERS, Bad
 from surefoot.domain.errors import BadManifest
 from surefoot.domain.manifest import (
@@ -16,6 +18,7 @@ from surefoot.domain.manifest import (
     MetricKind,
     Notify,
     ReleaseRules,
+    Review,
     Rollout,
     Traffic,
 )
@@ -31,8 +34,18 @@ NEEDS = {
 }
 BY_PLACE = {key.place: key for key in KEYS}
 NAMED = ("checks", "metrics")
+TABLES = tuple(dict.fromkeys(key.place.partition(".")[0] for key in KEYS))
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,60}")
-LARGEST_TEXT = 256_000
+SELECTORS = ("bad", "good", "total", "histogram", "gauge", "counter")
+TAKES = {
+    MetricKind.RATIO: ("bad", "good", "total"),
+    MetricKind.LATENCY: ("histogram",),
+    MetricKind.GAUGE: ("gauge",),
+    MetricKind.COUNTER: ("counter",),
+}
+DURATIONS = ("warm_up", "time_limit", "answer_within", "soak", "blind_limit", "undo_drain")
+LARGEST_TEXT = 64_000
+ALIKE = 0.6  # difflib's own default for "close"
 
 
 def parse_manifest(text: str, *, place: str, folder: str = "") -> Manifest:
@@ -48,40 +61,41 @@ def parse_manifest(text: str, *, place: str, folder: str = "") -> Manifest:
     """
     reader = _Reader(text, place)
     values = reader.values()
-    release = {name.removeprefix("release."): value for name, value in _under(values, "release")}
-    rollout = {name.removeprefix("rollout."): value for name, value in _under(values, "rollout")}
-    if "service.listen" not in values:
-        raise reader.error(
-            "service",
-            "has no 'listen', and what takes no requests cannot be split by traffic",
-            'Add listen = "127.0.0.1:8080". Workers and cron jobs are not for this version.',
-        )
-    for needed in ("service.name", "release.run"):
-        if needed not in values:
-            table = needed.partition(".")[0]
-            raise reader.error(table, f"has no '{needed}'", f"Add it: {BY_PLACE[needed].meaning}.")
+    reader.demand(values)
+    release = _seconds(_under(values, "release"), ("ready", "stop_timeout"))
     return Manifest(
-        name=values["service.name"],
-        listen=values["service.listen"],
-        upstream=values.get("service.upstream"),
-        release=ReleaseRules(**_seconds(release, ("ready", "stop_timeout"))),
+        name=values["service", "name"],
+        listen=values["service", "listen"],
+        upstream=values.get(("service", "upstream")),
+        release=ReleaseRules(**release),
         folder=folder,
         checks=tuple(reader.checks(values)),
         metrics=tuple(reader.metrics(values)),
-        rollout=Rollout(**_seconds(rollout, _DURATIONS)),
-        traffic=Traffic(values.get("traffic.sticky", "off"), values.get("traffic.timeout")),
-        risk_data=values.get("risk.data", ()),
-        members=values.get("team.members", ()),
-        **({"review": values["team.review"]} if "team.review" in values else {}),
-        notify=Notify(values.get("notify.run", ())),
+        rollout=Rollout(**_seconds(_under(values, "rollout"), DURATIONS)),
+        traffic=Traffic(**_seconds(_under(values, "traffic"), ("timeout",))),
+        risk_data=values.get(("risk", "data"), ()),
+        members=values.get(("team", "members"), ()),
+        review=values.get(("team", "review"), Review.BEFORE),
+        notify=Notify(**_under(values, "notify")),
     )
 
 
-_DURATIONS = ("warm_up", "time_limit", "answer_within", "soak", "blind_limit", "undo_drain")
+def guards_joined(live: Manifest, proposed: Manifest) -> tuple[Metric, ...]:
+    """The live guards as they are, and what the proposed manifest adds.
+
+    Loosening or removing one needs a change of the manifest alone.
+    """
+    known = {metric.name for metric in live.metrics}
+    return (*live.metrics, *(one for one in proposed.metrics if one.name not in known))
 
 
-def _under(values: Mapping[str, Any], table: str) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in values.items() if name.startswith(f"{table}.")]
+def _under(values: Mapping[Path, Any], *table: str) -> dict[str, Any]:
+    """The keys of one table, by their last name."""
+    return {path[-1]: value for path, value in values.items() if path[:-1] == table}
+
+
+def _nearest(written: str, names: Sequence[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(written, names, 1, ALIKE)), None)
 
 
 def _seconds(values: dict[str, Any], durations: Sequence[str]) -> dict[str, Any]:
@@ -93,130 +107,170 @@ class _Reader:
     """One text, its lines, and the values that its keys have."""
 
     def __init__(self, text: str, place: str) -> None:
-        self.lines = text.splitlines()
+        self.text = text
         self.place = place
         if len(text) > LARGEST_TEXT:
-            raise BadManifest(f"{place} has over {LARGEST_TEXT} characters.", cure="Shorten it.")
-        try:
-            self.document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            line = re.search(r"line (\d+)", str(error))
-            number = line.group(1) if line else len(self.lines)
             raise BadManifest(
-                f"{place}:{number}: this is not TOML: {error}.",
-                cure="Mend the line; strings stand in quotes, lists in brackets.",
-            ) from None
+                f"{place}:1: the file has over {LARGEST_TEXT} characters.", cure="Shorten it."
+            )
+        self.document = self._parsed()
 
-    def error(self, name: str, what: str, cure: str) -> BadManifest:
-        """What is wrong with a key, and where it stands."""
-        return BadManifest(f"{self.place}:{self.line(name)}: {name} {what}.", cure=cure)
+    def _parsed(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"line (\d+)", str(error))
+            line = int(found.group(1)) if found else self.text.count("\n") + 1
+            what = re.sub(r" \(at [^)]*\)$", "", str(error))
+            cure = "Mend the line; strings stand in quotes, lists in brackets."
+        except (RecursionError, ValueError) as error:
+            # The parser's own limits: lists in lists without end, numbers of thousands of digits.
+            line, what, cure = 1, str(error), "Write shorter numbers and flatter lists."
+        raise BadManifest(f"{self.place}:{line}: this is not TOML: {what}.", cure=cure)
 
-    def line(self, name: str) -> int:
-        """The line of a key or of the nearest table above it; 1 when there is none."""
-        parts = name.split(".")
-        header = 0
-        for depth in range(len(parts), 0, -1):
-            dotted = r"\s*\.\s*".join(_quoted(part) for part in parts[:depth])
-            pattern = re.compile(rf"\s*\[\s*{dotted}\s*\]")
-            header = next((n for n, line in enumerate(self.lines, 1) if pattern.match(line)), 0)
-            if header:
-                break
-        if header and depth == len(parts):
-            return header
-        own = re.compile(rf"\s*{_quoted(parts[-1])}\s*[=.]")
-        for number, line in enumerate(self.lines[header:], header + 1):
-            if own.match(line):
-                return number
-            if header and line.lstrip().startswith("["):
-                break
-        return header or 1
+    @cached_property
+    def lines(self) -> Mapping[Path, int]:
+        """Where each key stands; looked up for errors alone."""
+        try:
+            return lines_of(self.text)
+        except RecursionError:  # it nests as deep as could just be parsed from further up
+            return {}
 
-    def values(self) -> dict[str, Any]:
+    def error(self, path: Path, what: str, cure: str) -> BadManifest:
+        """What is wrong with a key, and where it, or the nearest table above it, stands."""
+        line = next(
+            (self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 1
+        )
+        return BadManifest(f"{self.place}:{line}: {'.'.join(path)} {what}.", cure=cure)
+
+    def demand(self, values: Mapping[Path, Any]) -> None:
+        """What every manifest must have, and what cannot stand together."""
+        if ("service", "listen") not in values:
+            raise self.error(
+                ("service",),
+                "has no 'listen', and what takes no requests cannot be split by traffic",
+                'Add listen = "127.0.0.1:8080". Workers and cron jobs are not for this version.',
+            )
+        for table, key in (("service", "name"), ("release", "run")):
+            if (table, key) not in values:
+                meaning = BY_PLACE[f"{table}.{key}"].meaning
+                raise self.error((table,), f"has no '{key}'", f"Add it below [{table}]: {meaning}.")
+        upstream = ("service", "upstream")
+        if values.get(upstream) == values["service", "listen"]:
+            cure = "Users come in at 'listen'; move your process to another port and name that."
+            raise self.error(upstream, "is the same as 'listen'", cure)
+
+    def values(self) -> dict[Path, Any]:
         """Every key that is there, read by its kind."""
         found = {}
-        for name, value in self._leaves():
-            key = self._known(name)
+        for path, value in self._leaves():
+            key = self._known(path)
             try:
-                found[name] = READERS[key.kind](value)
+                found[path] = READERS[key.kind](value)
             except Bad as bad:
-                raise self.error(name, bad.what, bad.cure) from None
+                raise self.error(path, bad.what, bad.cure) from None
         return found
 
-    def _leaves(self) -> Iterator[tuple[str, Any]]:
+    def _leaves(self) -> Iterator[tuple[Path, Any]]:
         for table, content in self.document.items():
+            if table not in TABLES:
+                raise self._unknown((table,), _nearest(table, TABLES))
             if not isinstance(content, dict):
-                raise self.error(table, "stands outside of any table", "Put it under [service].")
+                written = f"[{table}.NAME]" if table in NAMED else f"[{table}]"
+                raise self.error((table,), "is no table", f"Write {written} on a line of its own.")
             for key, value in content.items():
                 if table in NAMED:
                     yield from self._named(table, key, value)
                 else:
-                    yield f"{table}.{key}", value
+                    yield (table, key), value
 
-    def _named(self, table: str, name: str, content: object) -> Iterator[tuple[str, Any]]:
+    def _named(self, table: str, name: str, content: object) -> Iterator[tuple[Path, Any]]:
         if not isinstance(content, dict):
-            raise self.error(f"{table}.{name}", "is no table", f"Write [{table}.{name}].")
+            cure = f"Write [{table}.NAME] on a line of its own, and its keys below."
+            raise self.error((table, name), "is no table", cure)
         if not NAME.fullmatch(name):
-            cure = "Use letters, digits, _ and -, beginning with a letter."
-            raise self.error(f"{table}.{name}", "cannot be a name", cure)
+            cure = "Use up to 61 letters, digits, _ and -, beginning with a letter or _."
+            raise self.error((table, name), "cannot be a name", cure)
         for key, value in content.items():
-            yield f"{table}.{name}.{key}", value
+            yield (table, name, key), value
 
-    def _known(self, name: str) -> Key:
-        parts = name.split(".")
-        general = ".".join([parts[0], "NAME", *parts[2:]] if parts[0] in NAMED else parts)
+    def _known(self, path: Path) -> Key:
+        above = f"{path[0]}.NAME" if path[0] in NAMED else path[0]
+        general = f"{above}.{path[-1]}"
         if general in BY_PLACE:
             return BY_PLACE[general]
-        near = difflib.get_close_matches(general, BY_PLACE, 1, 0.5)
-        cure = f"Did you mean '{near[0]}'?" if near else "docs/manifest.md has every key."
-        raise self.error(name, "is not a key that Surefoot knows", cure)
+        elsewhere = [place for place in BY_PLACE if place.endswith(f".{path[-1]}")]
+        beside = [
+            place.removeprefix(f"{above}.") for place in BY_PLACE if place.startswith(f"{above}.")
+        ]
+        if elsewhere:
+            raise self._unknown(path, elsewhere[0])
+        near = _nearest(path[-1], beside)
+        raise self._unknown(path, f"{above}.{near}" if near else None)
 
-    def checks(self, values: Mapping[str, Any]) -> Iterator[Check]:
+    def _unknown(self, path: Path, meant: str | None) -> BadManifest:
+        cure = f"Did you mean '{meant}'?" if meant else "docs/manifest.md has every key."
+        return self.error(path, "is not a key that Surefoot knows", cure)
+
+    def checks(self, values: Mapping[Path, Any]) -> Iterator[Check]:
         """The declared checks, in the order of the file."""
         for name in self.document.get("checks", {}):
-            fields = self._fields(values, f"checks.{name}")
+            fields = _under(values, "checks", name)
             if "run" not in fields:
                 cure = 'Add run = ["the", "command"].'
-                raise self.error(f"checks.{name}", "has no 'run'", cure)
+                raise self.error(("checks", name), "has no 'run'", cure)
             yield Check(name, **_seconds(fields, ("time_limit",)))
 
-    def metrics(self, values: Mapping[str, Any]) -> Iterator[Metric]:
+    def metrics(self, values: Mapping[Path, Any]) -> Iterator[Metric]:
         """The declared metrics, in the order of the file."""
         for name in self.document.get("metrics", {}):
-            fields = self._fields(values, f"metrics.{name}")
-            metric = Metric(name, **fields)
-            self._check_metric(metric, f"metrics.{name}")
-            yield metric
+            path = ("metrics", name)
+            fields = _under(values, *path)
+            self._check_margins(fields, path)
+            if name in BUILT_IN:
+                self._check_built_in(fields, path)
+            else:
+                self._check_own(fields, path)
+            # What is good is worse when it falls.
+            direction = {"worse": "lower"} if "good" in fields else {}
+            yield Metric(name, **(direction | fields))
 
-    def _fields(self, values: Mapping[str, Any], place: str) -> dict[str, Any]:
-        prefix = f"{place}."
-        return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
-
-    def _check_metric(self, metric: Metric, place: str) -> None:
-        if metric.name in BUILT_IN:
-            if metric.kind is not None or metric.total or metric.histogram:
+    def _check_built_in(self, fields: Mapping[str, Any], path: Path) -> None:
+        for key in ("kind", "worse", *SELECTORS):
+            if key in fields:
                 cure = "Give it margins only, or choose another name for your own metric."
-                raise self.error(place, "is what the proxy sees: it has no kind", cure)
-            return
-        if metric.kind is None:
+                raise self.error((*path, key), "is known already: the proxy sees it", cure)
+
+    def _check_own(self, fields: Mapping[str, Any], path: Path) -> None:
+        kind = fields.get("kind")
+        if kind is None:
             cure = 'Add kind = "ratio", "latency", "gauge" or "counter".'
-            raise self.error(place, "has no 'kind'", cure)
-        for needed in NEEDS[metric.kind]:
-            if getattr(metric, needed) is None:
-                cure = f"Add {needed} = 'name{{label=\"value\"}}'."
-                raise self.error(place, f"is a {metric.kind} and has no '{needed}'", cure)
-        if metric.kind is MetricKind.RATIO and (metric.bad is None) == (metric.good is None):
+            raise self.error(path, "has no 'kind'", cure)
+        for key in SELECTORS:
+            if key in fields and key not in TAKES[kind]:
+                listed = ", ".join(f"'{one}'" for one in TAKES[kind])
+                raise self.error((*path, key), f"is not for a {kind}", f"A {kind} takes {listed}.")
+        needed = TAKES[kind][-1]
+        if needed not in fields:
+            cure = f"Add {needed} = 'name{{label=\"value\"}}'."
+            raise self.error(path, f"is a {kind} and has no '{needed}'", cure)
+        if kind is MetricKind.RATIO:
+            self._check_ratio(fields, path)
+        if kind is MetricKind.LATENCY and fields["histogram"].partition("{")[0].endswith("_bucket"):
+            cure = "Name the histogram itself, without _bucket."
+            raise self.error((*path, "histogram"), "is one series of a histogram", cure)
+
+    def _check_ratio(self, fields: Mapping[str, Any], path: Path) -> None:
+        if ("bad" in fields) == ("good" in fields):
             cure = "Give the selector of what is bad, or of what is good."
-            raise self.error(place, "needs either 'bad' or 'good'", cure)
+            raise self.error(path, "needs either 'bad' or 'good'", cure)
+        said = fields.get("worse")
+        if said not in {None, "lower" if "good" in fields else "higher"}:
+            cure = "Leave it out: more of what is bad is worse, and less of what is good."
+            raise self.error((*path, "worse"), f'is "{said}", the wrong way round', cure)
 
-
-def _quoted(name: str) -> str:
-    return rf"[\"']?{re.escape(name)}[\"']?"
-
-
-def guards_joined(live: Manifest, proposed: Manifest) -> tuple[Metric, ...]:
-    """The live guards as they are, and what the proposed manifest adds.
-
-    Loosening or removing one needs a change of the manifest alone.
-    """
-    known = {metric.name for metric in live.metrics}
-    return (*live.metrics, *(one for one in proposed.metrics if one.name not in known))
+    def _check_margins(self, fields: Mapping[str, Any], path: Path) -> None:
+        margins = [fields.get("margin_ratio"), fields.get("margin_points")]
+        if margins != [None, None] and (margins[0] or 1.0) == 1.0 and not margins[1]:
+            cure = "Allow some points, or a ratio over 1; or leave both out for the tightest."
+            raise self.error(path, "has no margin at all, which no evidence can prove", cure)

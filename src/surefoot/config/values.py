@@ -1,6 +1,8 @@
 """How each kind of value in `surefoot.toml` is read, and what is said when it cannot be."""
 
+import ipaddress
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -11,11 +13,13 @@ from surefoot.domain.manifest import Address, MetricKind, Review
 __all__ = ["READERS", "Bad"]
 
 SERVICE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
+PORT = re.compile(r"[0-9]{1,5}")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MATCH = r'[a-zA-Z_][a-zA-Z0-9_]*\s*!?=\s*"(?:[^"\\]|\\.)*"'
 SELECTOR = re.compile(
-    r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-    r"(\{\s*([a-zA-Z_]\w*\s*!?=\s*\"(?:[^\"\\]|\\.)*\"\s*,?\s*)*\})?"
+    rf"[a-zA-Z_:][a-zA-Z0-9_:]*(?:\s*\{{\s*(?:{_MATCH}\s*(?:,\s*{_MATCH}\s*)*,?\s*)?\}})?"
 )
 PERSON = re.compile(r"\s*(?P<name>[^<>]+?)\s*<(?P<email>[^<>@\s]+@[^<>@\s]+)>\s*")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -25,6 +29,7 @@ MOST_INSTANCES = 64
 LARGEST_SHARE = 0.5
 WIDEST_POINTS = 10.0
 PORTS = 65536
+LONGEST_TEXT = 1000  # characters of one value; also keeps every pattern here quick
 
 
 class Bad(Exception):  # noqa: N818 -- it becomes a BadManifest where the line is known
@@ -37,31 +42,56 @@ class Bad(Exception):  # noqa: N818 -- it becomes a BadManifest where the line i
         self.cure = cure
 
 
+def _shown(value: object) -> str:
+    """A value as an error shows it: short, whatever was written."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python refuses to write out whole numbers of thousands of digits
+        return "too long to show"
+
+
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value or "\0" in value or "\n" in value:
-        raise Bad(f"is {value!r}, not a line of text", "Write it in quotes.")
+    if not isinstance(value, str) or not value:
+        raise Bad(f"is {_shown(value)}, not a line of text", "Write it in quotes.")
+    if len(value) > LONGEST_TEXT:
+        raise Bad(f"is over {LONGEST_TEXT} characters long", "Shorten it.")
+    if not value.isprintable():
+        cure = "Take out line breaks, tabs and control characters."
+        raise Bad(f"is {_shown(value)}, not a line of text", cure)
     return value
 
 
 def _name(value: object) -> str:
     text = _text(value)
     if not SERVICE_NAME.fullmatch(text):
-        raise Bad(f"is {text!r}", 'Use up to 41 lower-case letters, digits and -, as in "my-shop".')
+        cure = 'Use up to 41 lower-case letters, digits and -, as in "my-shop".'
+        raise Bad(f"is {_shown(text)}", cure)
     return text
 
 
 def _address(value: object) -> Address:
     text = _text(value)
     host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < PORTS:
-        raise Bad(f"is {text!r}", 'Write "host:port", as in "127.0.0.1:8080".')
+    if not HOST.fullmatch(host) or not PORT.fullmatch(port) or not 0 < int(port) < PORTS:
+        raise Bad(f"is {_shown(text)}", 'Write "host:port", as in "127.0.0.1:8080".')
     return Address(host.strip("[]"), int(port))
+
+
+def _listen(value: object) -> Address:
+    """The proxy binds to an address; a name could mean several."""
+    address = _address(value)
+    try:
+        ipaddress.ip_address("127.0.0.1" if address.host == "localhost" else address.host)
+    except ValueError:
+        cure = 'Write an IP address: "127.0.0.1:8080", or "0.0.0.0:8080" for every interface.'
+        raise Bad(f"is {_shown(str(address))}, a name to look up", cure) from None
+    return address
 
 
 def _argv(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
         raise Bad(
-            f"is {value!r}, not a list of words",
+            f"is {_shown(value)}, not a list of words",
             'Write ["program", "argument"]: no shell reads it.',
         )
     if not value[0] or any("\0" in word for word in value):
@@ -71,8 +101,8 @@ def _argv(value: object) -> tuple[str, ...]:
 
 def _path(value: object) -> str:
     text = _text(value)
-    if not text.startswith("/") or " " in text:
-        raise Bad(f"is {text!r}", 'Write a path as in a request, such as "/healthz".')
+    if not text.startswith("/") or not text.isascii() or " " in text or "#" in text:
+        raise Bad(f"is {_shown(text)}", 'Write a path as in a request, such as "/healthz".')
     return text
 
 
@@ -84,7 +114,7 @@ def _paths(value: object) -> tuple[str, ...]:
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_INSTANCES:
-        raise Bad(f"is {value!r}", f"Write a whole number from 1 to {MOST_INSTANCES}.")
+        raise Bad(f"is {_shown(value)}", f"Write a whole number from 1 to {MOST_INSTANCES}.")
     return value
 
 
@@ -94,7 +124,8 @@ def _table(value: object) -> tuple[tuple[str, str], ...]:
         raise Bad("is no table", cure)
     for name, text in value.items():
         if not ENV_NAME.fullmatch(name) or not isinstance(text, str) or "\0" in text:
-            raise Bad(f"has {name!r} = {text!r}", cure)
+            # The value stays unsaid: people do write passwords here.
+            raise Bad(f"has {_shown(name)}, whose name or value cannot be used", cure)
         if name in OURS:
             raise Bad(f"sets {name}, which Surefoot gives", "Take it out.")
     return tuple(value.items())
@@ -103,34 +134,38 @@ def _table(value: object) -> tuple[tuple[str, str], ...]:
 def _file(value: object) -> str:
     text = _text(value)
     if not text.startswith("/"):
-        raise Bad(f"is {text!r}", "Give an absolute path on the server, outside the repository.")
+        raise Bad(
+            f"is {_shown(text)}", "Give an absolute path on the server, outside the repository."
+        )
     return text
 
 
 def _duration(value: object) -> float:
     found = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise Bad(f"is {value!r}, not a duration", 'Write "500ms", "10s", "15m" or "1h".')
+        raise Bad(f"is {_shown(value)}, not a duration", 'Write "500ms", "10s", "15m" or "1h".')
     seconds = float(found[1]) * UNITS[found[2]]
     if seconds > LONGEST_S:
-        raise Bad(f"is {value!r}", "A week is the longest.")
+        raise Bad(f"is {_shown(value)}", "A week is the longest.")
+    return seconds
+
+
+def _limit(value: object) -> float:
+    seconds = _duration(value)
+    if seconds <= 0:
+        raise Bad("is zero", 'Write how long it may take, such as "30s".')
     return seconds
 
 
 def _timeout(value: object) -> float | None:
-    if value == "off":
-        return None
-    seconds = _duration(value)
-    if seconds <= 0:
-        raise Bad("is zero", 'Write "off", or a duration such as "30s".')
-    return seconds
+    return None if value == "off" else _limit(value)
 
 
 def _one_of(*words: str) -> Callable[[object], str]:
     def read(value: object) -> str:
         if value not in words:
             listed = ", ".join(f'"{word}"' for word in words)
-            raise Bad(f"is {value!r}", f"Write one of: {listed}.")
+            raise Bad(f"is {_shown(value)}", f"Write one of: {listed}.")
         return str(value)
 
     return read
@@ -147,14 +182,17 @@ def _review(value: object) -> Review:
 def _selector(value: object) -> str:
     text = _text(value)
     if not SELECTOR.fullmatch(text):
-        raise Bad(f"is {text!r}", "Write a series as in 'checkout_total{outcome=\"error\"}'.")
+        raise Bad(f"is {_shown(text)}", "Write a series as in 'checkout_total{outcome=\"error\"}'.")
     return text
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Bad(f"is {value!r}, not a number", "Write a number such as 1.5.")
-    return float(value)
+        raise Bad(f"is {_shown(value)}, not a number", "Write a number such as 1.5.")
+    try:
+        return float(value)
+    except OverflowError:
+        raise Bad("is far too large", "Write a number such as 1.5.") from None
 
 
 def _ratio(value: object) -> float:
@@ -176,11 +214,11 @@ def _steps(value: object) -> tuple[float, ...] | None:
     if value == "auto":
         return None
     if not isinstance(value, list) or not value:
-        raise Bad(f"is {value!r}", cure)
+        raise Bad(f"is {_shown(value)}", cure)
     shares = tuple(_number(one) for one in value)
     rising = all(low < high for low, high in pairwise(shares))
-    if not rising or shares[0] <= 0 or shares[-1] > LARGEST_SHARE:
-        raise Bad(f"is {value!r}", cure)
+    if not (rising and shares[0] > 0.0 and shares[-1] <= LARGEST_SHARE):
+        raise Bad(f"is {_shown(value)}", cure)
     return shares
 
 
@@ -188,7 +226,7 @@ def _sticky(value: object) -> str:
     text = _text(value)
     if text in {"off", "cookie"} or re.fullmatch(r"header:[A-Za-z0-9-]{1,60}", text):
         return text
-    raise Bad(f"is {text!r}", 'Write "off", "cookie" or "header:NAME".')
+    raise Bad(f"is {_shown(text)}", 'Write "off", "cookie" or "header:NAME".')
 
 
 def _globs(value: object) -> tuple[str, ...]:
@@ -202,9 +240,9 @@ def _people(value: object) -> tuple[Person, ...]:
         raise Bad("is no list", 'Write ["Name <name@example.org>"].')
     people = []
     for one in value:
-        found = PERSON.fullmatch(one) if isinstance(one, str) else None
+        found = PERSON.fullmatch(_text(one))
         if found is None:
-            raise Bad(f"has {one!r}", 'Write "Name <name@example.org>".')
+            raise Bad(f"has {_shown(one)}", 'Write "Name <name@example.org>".')
         people.append(Person(found["name"], found["email"]))
     return tuple(people)
 
@@ -212,6 +250,7 @@ def _people(value: object) -> tuple[Person, ...]:
 READERS: dict[str, Callable[[object], Any]] = {
     "name": _name,
     "address": _address,
+    "listen": _listen,
     "argv": _argv,
     "path": _path,
     "paths": _paths,
@@ -219,6 +258,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     "table": _table,
     "file": _file,
     "duration": _duration,
+    "limit": _limit,
     "timeout": _timeout,
     "kind": _kind,
     "selector": _selector,

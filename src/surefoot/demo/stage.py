@@ -46,6 +46,11 @@ class Counts:
     statuses: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def answered(self) -> int:
+        """Requests that got any answer."""
+        return sum(self.statuses.values())
+
+    @property
     def failed_by_switching(self) -> int:
         """No answer, or one that only a proxy gives; the shop itself answers 200 or 500."""
         return self.unanswered + sum(self.statuses.get(code, 0) for code in ("502", "503", "504"))

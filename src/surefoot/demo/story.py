@@ -93,10 +93,11 @@ class Story:
             return service if left <= 0 else None
 
         service = self._until(enough)
-        rate = "no" if service.error_rate is None else f"{service.error_rate:.1%}"
+        counts = self.stage.counts()
+        errors = words.percent(counts.statuses.get("500", 0), counts.answered)
         self.screen.past(
             f"✓ baseline  {service.watched_s:.0f} s of the shop as it is: "
-            f"{service.requests_per_s:.0f} requests/s, {rate} errors"
+            f"{service.requests_per_s:.0f} requests/s, {errors} errors"
         )
 
     def _wait_with_more_work(self, repository: Repository) -> None:
@@ -154,9 +155,9 @@ class Story:
             change = self._look(number)
             if beside is not None:
                 self._look(beside)
-            self._show(words.waiting_for(change), change)
             if there(change):
                 return change
+            self._show(words.waiting_for(change), change)
             if change.phase in words.ENDED:
                 self._over(change)
                 raise DemoError(f"This is not how the story goes. {change.sentence}")
@@ -182,9 +183,8 @@ class Story:
     ) -> None:
         self.waiting_for = waiting_for
         counts = self.stage.counts()
-        answered = sum(counts.statuses.values())
         traffic = (
-            f"{time.monotonic() - self.began:.0f} s · {answered:,} requests answered · "
+            f"{time.monotonic() - self.began:.0f} s · {counts.answered:,} requests answered · "
             f"{counts.failed_by_switching} failed by switching"
         )
         self.screen.show(Scene(waiting_for, traffic, left_s, change))

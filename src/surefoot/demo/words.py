@@ -10,6 +10,7 @@ __all__ = [
     "evidence",
     "news",
     "past",
+    "percent",
     "result",
     "seconds",
     "table",
@@ -58,6 +59,8 @@ def news(before: Change | None, now: Change) -> Iterator[str]:
     if now.rehearsed_s is not None and old.rehearsed_s is None:
         again = f"the old release answers again after {seconds(now.rehearsed_s)}"
         yield f"{number} way back rehearsed: {again}"
+    if now.forecast and not old.forecast:
+        yield f"{number} forecast: {now.forecast}"
     if now.phase != old.phase or (now.wait and now.wait != old.wait):
         yield now.sentence
     elif now.share != old.share and now.share > 0:

@@ -6,7 +6,7 @@ All of it is read off the changes; nothing here is stored beside them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from surefoot.domain.change import Cause, Change, WaitCause
+from surefoot.domain.change import Cause, Change, Commit, WaitCause
 from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
 
 __all__ = ["Hold", "Lane", "lane_of"]
@@ -54,6 +54,14 @@ class Lane:
     def may_go(self, change: Change) -> bool:
         """While harm is unmended only its fix goes on; otherwise what holds no suspect."""
         return self.fixes(change) or not self.harmful
+
+    def reverted_by(self, commits: Sequence[Commit]) -> int | None:
+        """The harmful change that these commits revert, told by the subjects git gives them."""
+        subjects = {commit.subject for commit in commits}
+        for change in reversed(self.harmful):
+            if any(f'Revert "{one.subject}"' in subjects for one in change.commits):
+                return change.number
+        return None
 
     def head(self) -> Change | None:
         """The first unexposed change that may go on: the one that is started and warmed."""

@@ -78,7 +78,8 @@ class Driver:
                 log.exception("%s: a fault of Surefoot's own; it tries again", run.name)
             pause = TICK_S if run.busy else IDLE_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(run.wake.wait(), pause)
+                async with asyncio.timeout(pause):  # `wait_for` may lose the order to end
+                    await run.wake.wait()
             run.wake.clear()
 
     async def advance(self, run: ServiceRun) -> None:

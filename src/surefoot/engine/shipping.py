@@ -6,6 +6,7 @@ from surefoot.analysis.expect import Expectation
 from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import Change, Intent, Person, Stamps
 from surefoot.domain.errors import BadManifest, BadRevision, Refused
+from surefoot.domain.lane import Lane
 from surefoot.domain.manifest import Manifest
 from surefoot.engine.control import ShipOrder
 from surefoot.engine.run import Outside, ServiceRun
@@ -55,7 +56,7 @@ async def propose(
             f"surefoot.toml at {revision[:7]} names '{manifest.name}', not '{run.name}'.",
             cure="A service keeps its name; put the name back.",
         )
-    intent = _intent(order.intent, study, lane_numbers=[one.number for one in lane.harmful])
+    intent = _intent(order.intent, study, lane)
     _known_names(intent, run, manifest)
     now = outside.clock.now()
     change = Change(
@@ -123,22 +124,24 @@ async def _manifest_text(run: ServiceRun, revision: str, outside: Outside) -> st
     return text
 
 
-def _intent(asked: Intent, study: Study, lane_numbers: list[int]) -> Intent:
-    """What was said on the command line, joined with the trailers of its commits."""
+def _intent(asked: Intent, study: Study, lane: Lane) -> Intent:
+    """What was said on the command line, joined with what its commits say."""
+    numbers = {one.number for one in lane.harmful}
     trailers = [(key.casefold(), value.strip()) for key, value in study.trailers]
     watch = [value for key, value in trailers if key == "watch"]
     expect = [value for key, value in trailers if key == "expect"]
     fixes = [
         int(value)
         for key, value in trailers
-        if key == "fixes-change" and value.isdigit() and int(value) in lane_numbers
+        if key == "fixes-change" and value.isdigit() and int(value) in numbers
     ]
+    reverted = lane.reverted_by(study.commits)
     why = asked.why or (study.commits[-1].subject if study.commits else "")
     return Intent(
         why=why,
         watch=tuple(dict.fromkeys([*asked.watch, *watch])),
         expect=tuple(dict.fromkeys([*asked.expect, *expect])),
-        fixes=asked.fixes if asked.fixes is not None else (fixes[-1] if fixes else None),
+        fixes=next((one for one in (asked.fixes, *fixes) if one is not None), reverted),
     )
 
 

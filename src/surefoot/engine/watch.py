@@ -158,10 +158,7 @@ class Watch:
         if exposure is None or not exposure.judging:
             return
         row = ShareRow(t=max(0.0, now - exposure.began), share=share)
-        if exposure.judge.share is None and not exposure.pending:
-            exposure.write((replace(row, t=0.0),))  # the first exposure, from which t counts
-        else:
-            exposure.pending.append(row)  # a look may be under way that began before it
+        exposure.pending.append(row)  # a look may be under way that began before it
 
     def end_judging(self) -> None:
         """The order to undo was given: what follows is no evidence any more."""
@@ -187,9 +184,11 @@ class Watch:
 
     def feed(self, metered: Metered, instances: Sequence[InstanceFacts], now: float) -> None:
         """One second of figures."""
-        self.last, self.last_tick = metered, now
+        self.last = metered
         self.recent.append(metered.rows)
         exposure = self.exposure
+        if exposure is None or _speaks(metered.rows, Arm.CANARY):
+            self.last_tick = now
         if exposure:
             exposure.count(metered.rows)
         if self.going_back:
@@ -290,6 +289,11 @@ def _observation(
         baseline_answered=metered.baseline_answered,
         expected=share * answered,
     )
+
+
+def _speaks(rows: Sequence[Row], arm: Arm) -> bool:
+    """Whether there is any figure of this arm; zero is one."""
+    return any(isinstance(row, RatioTick) and row.arm is arm for row in rows)
 
 
 def _errors(rows: Sequence[Row], arm: Arm) -> tuple[float, float]:

@@ -1,54 +1,47 @@
-"""What the keeper did by itself, in a file of fixed size: a full disk cannot stop an entry."""
+"""What the keeper gave back, in a text file of fixed size: a full disk cannot stop an entry."""
 
-import json
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 __all__ = ["Entry", "Journal"]
 
-_SLOTS = 256
-_SLOT_BYTES = 512
-_WHY_CHARACTERS = 50  # six bytes each at worst, as JSON escapes them, so that a slot is enough
+_LINES = 256
+_LINE_BYTES = 256
+_ENTRY = re.compile(rb"^(\d+) (\d+\.\d+) (\S+) (\d+) (.*?) *$", re.MULTILINE)
 
 
 class Entry(NamedTuple):
-    """One giving back: `n` counts from 1, `at` is in epoch seconds, `change` None had no lease."""
+    """One giving back: `n` counts from 1, `at` is in epoch seconds."""
 
     n: int
     at: float
     service: str
-    change: int | None
+    change: int
     why: str
 
 
 class Journal:
-    """A ring of entries; the oldest makes room for the newest."""
+    """A ring of lines; the oldest makes room for the newest."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         if not os.fstat(self._file).st_size:
-            os.write(self._file, bytes(_SLOTS * _SLOT_BYTES))
-        self.entries = self._load()
+            os.write(self._file, b"\n".rjust(_LINE_BYTES) * _LINES)
 
-    def append(self, at: float, service: str, change: int | None, why: str) -> None:
-        """Write an entry down in place, and see it on the disk."""
-        n = self.entries[-1].n + 1 if self.entries else 1
-        entry = Entry(n, at, service, change, why[:_WHY_CHARACTERS])
-        self.entries = [*self.entries, entry][-_SLOTS:]
-        os.pwrite(self._file, json.dumps(entry._asdict()).encode().ljust(_SLOT_BYTES), _offset(n))
+    def append(self, at: float, service: str, change: int, why: str) -> None:
+        """Write an entry down in place, as far as it fits, and see it on the disk."""
+        n = max((entry.n for entry in self.entries()), default=0) + 1
+        text = f"{n} {at:.3f} {service} {change} {' '.join(why.split())}".encode(errors="replace")
+        line = text[: _LINE_BYTES - 1].ljust(_LINE_BYTES - 1) + b"\n"
+        os.pwrite(self._file, line, n % _LINES * _LINE_BYTES)
         os.fdatasync(self._file)
 
-    def _load(self) -> list[Entry]:
-        whole = os.pread(self._file, _SLOTS * _SLOT_BYTES, 0)
-        found: list[Entry] = []
-        for at in range(0, len(whole), _SLOT_BYTES):
-            try:
-                found.append(Entry(**json.loads(whole[at : at + _SLOT_BYTES].strip(b"\0 "))))
-            except (ValueError, TypeError):
-                continue  # never written, or torn by a power cut: there is nothing to learn from it
-        return sorted(found, key=lambda entry: entry.n)
-
-
-def _offset(n: int) -> int:
-    return n % _SLOTS * _SLOT_BYTES
+    def entries(self) -> list[Entry]:
+        """The oldest first. A line that is no entry was never written, or torn by a power cut."""
+        found = _ENTRY.findall(os.pread(self._file, _LINES * _LINE_BYTES, 0))
+        return sorted(
+            Entry(int(n), float(at), service.decode(), int(change), why.decode(errors="replace"))
+            for n, at, service, change, why in found
+        )
