@@ -74,7 +74,8 @@ class World:
         home.mkdir(parents=True)
         self.home = home
         self.clock = VirtualClock()
-        self.production = Production(self.clock, Random(seed).random)
+        self.dice = Random(seed)
+        self.production = Production(self.clock, self.dice.random)
         self.store = MemoryStore(self.clock)
         self.scm = MemoryScm(self.clock)
         self.checks = MemoryChecks(self.clock)
@@ -272,4 +273,6 @@ class World:
         assert left is not None
         assert 0 < left <= LEASE_S
         phase = kept[routes.candidate].phase
-        assert phase in EXPOSED | LIVE, f"users meet {routes.candidate} of {service}, which is {phase}"
+        assert phase in EXPOSED | LIVE, (
+            f"users meet {routes.candidate} of {service}, which is {phase}"
+        )

@@ -1,6 +1,7 @@
 """The daemon ends in every phase and comes back: nothing is lost, and the lane is held once."""
 
 import json
+from random import Random
 
 import pytest
 from engine_world import BO, World
@@ -90,6 +91,7 @@ async def test_a_restart_in_the_middle_of_the_way_back_still_ends_as_restored(wo
     await world.up()
     change = await world.until_settled(number, within=60)
     assert (change.phase, change.cause) == (Phase.RESTORED, Cause.HARM)
+    assert "the metric is back in its band" in change.because
     assert await world.target.running("shop") == (0,)
 
 
@@ -182,7 +184,7 @@ async def test_a_change_written_by_a_newer_version_is_left_alone(world: World):
 @pytest.mark.parametrize("seed", range(8))
 async def test_killed_again_and_again_it_still_ends_well(world: World, seed: int):
     """Any moments, any pauses: verified or given back unwatched, and users are always served."""
-    dice = __import__("random").Random(seed)
+    dice = Random(seed)
     await world.open(per_s=100)
     good = await world.ship("good")
     bad = await world.ship("bad", Behaviour(errors=0.4))

@@ -20,6 +20,7 @@ async def test_a_fifth_failing_is_restored_for_harm(world: World):
     assert change.worse == "errors"
     assert change.stamps.undo_at - change.stamps.exposed_at < 20
     assert change.stamps.given_back_at - change.stamps.undo_at < 2
+    assert "the metric is back in its band" in change.because
     seen = world.production.counted("shop", number)
     assert change.harm.harmed == seen.bad > 0
     assert change.harm.requests == seen.answered
@@ -149,7 +150,7 @@ async def test_when_old_and_new_are_hurt_it_is_the_host(world: World):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_the_evidence_ends_no_harmless_change(world: World, seed: int):
     """Old and new alike: never restored, whatever the dice."""
-    world.production._dice = __import__("random").Random(seed).random
+    world.dice.seed(seed)
     await world.open(per_s=100)
     number = await world.ship()
     assert (await world.until_settled(number)).phase is Phase.VERIFIED

@@ -1,6 +1,8 @@
 """Stores, proxies and releases that do not do their part: giving back waits for none of them."""
 
-from engine_world import World
+import asyncio
+
+from engine_world import BO, World
 
 from surefoot.domain.change import Cause
 from surefoot.domain.lifecycle import Phase
@@ -25,6 +27,21 @@ async def test_undo_does_not_wait_for_a_locked_store(world: World):
     assert world.change(number).phase is Phase.RESTORED
     kinds = [entry.kind for entry in await world.ledger(number)]
     assert kinds[-3:] == ["undo", "restoring", "restored"]
+
+
+async def test_undo_does_not_wait_for_a_slow_store(world: World):
+    """A disk that takes five seconds for each write costs the users none of them."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    world.store.faults.slow(5.0, "save")
+    ordered = asyncio.create_task(world.undo(number))
+    await world.clock.sleep(0.2)
+    assert world.share(number) == 0
+    await ordered
+    world.store.faults.heal()
+    assert (await world.until_settled(number, within=60)).cause is Cause.PERSON
 
 
 async def test_harm_does_not_wait_for_a_locked_store(world: World):
@@ -55,23 +72,23 @@ async def test_nothing_is_exposed_that_could_not_be_written_down(world: World):
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
 
 
-async def test_a_share_that_cannot_be_put_in_place_ends_as_stuck_and_given_back(world: World):
-    """Other services go on meanwhile, and the lane opens."""
+async def test_a_step_that_cannot_be_taken_ends_as_stuck_and_is_given_back(world: World):
+    """Ten tries in a row; the way back needs no new routes, and another service goes on."""
     await world.open("shop", port=8080)
     await world.open("desk", port=8081)
     number = await world.ship(service="shop")
     other = await world.ship("other", service="desk")
-    both = (number, other)
-    await world.until(
-        lambda: {world.change(one).phase for one in both} == {Phase.VERIFYING}, within=200
-    )
+    await world.until_phase(other, Phase.ROLLING_OUT, within=100)
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.desk.hold("desk", BO, "it needs no new route meanwhile")
     world.keeper.faults.fail("route")
-    world.keeper.give_back("shop", "by a test")
-    await world.until_phase(number, Phase.RESTORING, Phase.RESTORED, within=60)
-    assert world.change(number).cause is Cause.UNWATCHED
+    change = await world.until_settled(number, within=200)
+    assert (change.phase, change.cause) == (Phase.RESTORED, Cause.UNWATCHED)
+    assert "tries in a row" in change.because
+    assert world.share(number) == 0
     world.keeper.faults.heal()
+    await world.desk.resume("desk", BO, "the proxy is well again")
     assert (await world.until_settled(other)).phase is Phase.VERIFIED
-    await world.until_phase(number, Phase.RESTORED, within=60)
 
 
 async def test_a_first_share_that_never_comes_is_stuck(world: World):

@@ -137,12 +137,13 @@ class Actor:
         """What to look at: the exposed change beside the live release, or that one alone."""
         serving, exposure = run.serving, run.watch.exposure
         canary = exposure.change if exposure else None
+        canary_page = run.manifest_of(canary).release.metrics if canary is not None else None
         return Watched(
             service=run.name,
             canary=await self._arm(run, canary),
             baseline=await self._arm(run, serving.number if serving else None),
             metrics=run.guards(canary) if canary is not None else run.manifest.metrics,
-            metrics_path=run.manifest.release.metrics,
+            metrics_path=run.manifest.release.metrics or canary_page,
             exposed_at=exposure.began if exposure else 0.0,
         )
 

@@ -56,7 +56,17 @@ class Desk:
             known = self.driver.runs.get(parsed.name)
             if known is None:
                 known = await self._add_service(source, folder, manifest, by)
+            elif known.record.source != source:
+                await self._move_source(known, source, by)
         return await self._service_status(known)
+
+    async def _move_source(self, run: ServiceRun, source: str, by: Person) -> None:
+        """The same service from another place; its history is checked by every `ship`."""
+        await self.outside.scm.init(run.name, source)
+        async with run.turn:
+            record = replace(run.record, source=source)
+            says = f"{run.name} comes from {source} now."
+            await self._write_record(run, record, "service", says, by)
 
     async def _add_service(self, source: str, folder: str, manifest: str, by: Person) -> ServiceRun:
         parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
@@ -430,6 +440,9 @@ class Desk:
                 said.append(f"{exposed.number} of {run.name} is given back.")
             if run.lane.live:
                 said.append(f"{run.name} stays served by release {run.lane.live.number}.")
+        if not any(run.serving for run in self.driver.runs.values()):
+            await self.outside.programs.stop()
+            said.append("Nothing was served, so the proxy and what kept it alive end too.")
         self._stop()
         return (*said, "The control plane stops.")
 

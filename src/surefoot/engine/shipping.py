@@ -1,6 +1,7 @@
 """From an order to ship to a change: what is asked of it before it may be written down."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from surefoot.analysis.expect import Expectation
 from surefoot.config.manifest import parse_manifest
@@ -172,6 +173,13 @@ def _tip_at(study: Study) -> float:
     return max((commit.at for commit in study.commits), default=float("inf"))
 
 
+def _alters_data(change: Change, manifest: Manifest) -> bool:
+    """Whether it touches a path under `[risk] data`."""
+    return any(
+        fnmatchcase(file, pattern) for file in change.diff.files for pattern in manifest.risk_data
+    )
+
+
 def _warnings(change: Change, manifest: Manifest) -> tuple[str, ...]:
     warnings = []
     if len(change.commits) > 1:
@@ -179,6 +187,8 @@ def _warnings(change: Change, manifest: Manifest) -> tuple[str, ...]:
         warnings.append(f"{len(change.commits)} commits that nobody shipped yet, by {who}.")
     if not change.intent.watch and not change.intent.expect and not manifest.metrics:
         warnings.append("It declares nothing of its own: watched with the service's defaults.")
+    if _alters_data(change, manifest):
+        warnings.append("This change alters data: traffic can go back, data cannot.")
     if not [one for one in manifest.members if change.may_approve(one)]:
         warnings.append("Nobody else of the team may review it, so no review is asked for.")
     return tuple(warnings)

@@ -249,8 +249,10 @@ class Watch:
 
     @property
     def seen_by_users(self) -> bool:
-        """Whether anybody asked anything in the last ten seconds."""
-        return any(_sum(self.recent, "errors", arm)[1] > 0 for arm in Arm)
+        """Whether anybody asked anything in the last ten seconds; taken to be so until known."""
+        return len(self.recent) < BAND_S or any(
+            _sum(self.recent, "errors", arm)[1] > 0 for arm in Arm
+        )
 
     def rates(self) -> tuple[float, float | None]:
         """Requests per second and the share of errors over the last ten seconds, both arms."""

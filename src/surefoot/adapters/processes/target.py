@@ -103,7 +103,7 @@ class ProcessTarget:
     async def ready(self, spec: ReleaseSpec) -> Finished:
         """Wait until every instance itself listens and its health path answers 2xx or 3xx.
 
-        A port that somebody else took meanwhile is exchanged before the release is blamed.
+        A port that somebody else took meanwhile is exchanged before the release is held to account.
         """
         began = self._clock.boottime()
         deadline = began + spec.ready_s
@@ -205,7 +205,7 @@ class ProcessTarget:
     async def _last_end(self, name: str) -> str | None:
         try:
             return await self._programs.last_end(name)
-        except OutsideFailed:  # the release is not to blame for a supervisor that is away
+        except OutsideFailed:  # a supervisor that is away says nothing of the release
             return None
 
     async def _move(self, spec: ReleaseSpec, index: int) -> None:
