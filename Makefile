@@ -30,7 +30,6 @@ check: $(VENV)/.dev  ## format, lint, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --allow-untyped-defs --allow-untyped-calls --disable-error-code union-attr tests
 	@$(BIN)/lint-imports
 
 lock:  ## renew the pinned requirements (needs uv)
