@@ -23,7 +23,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class ShipOrder:
-    """What `ship` and `plan` are asked. `again` retries change number `again`."""
+    """What `ship` and `plan` are asked. `adopt`: this revision is what runs today."""
 
     service: str
     revision: str

@@ -32,6 +32,7 @@ from surefoot.ports import InstanceFacts, Metered
 __all__ = ["BAND_S", "Exposure", "Watch", "read_evidence"]
 
 BAND_S = 10.0
+RARE = 0.001
 
 
 @dataclass(slots=True)
@@ -68,7 +69,6 @@ class Exposure:
     """
 
     change: int
-    plan: JudgePlan
     judge: Judge
     began: float
     file: Path
@@ -76,6 +76,7 @@ class Exposure:
     host: HostWatch | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
     judging: bool = True
+    abandoned: int = 0
     pending: list[ShareRow] = field(default_factory=list)
 
     def tick(self, rows: Sequence[Row], t: float) -> None:
@@ -102,7 +103,9 @@ class Exposure:
         """Requests that met the change, and the bad ones by the ratio guard that saw most."""
         errors = self.tallies.get("errors", Tally())
         worst = max(self.tallies.values(), key=lambda one: one.canary_bad, default=errors)
-        return Harm(round(errors.canary_all), round(worst.canary_bad), round(worst.expected, 1))
+        bad = round(worst.canary_bad) + self.abandoned
+        met = round(errors.canary_all) + self.abandoned
+        return Harm(met, bad, round(worst.expected, 1))
 
 
 @dataclass(slots=True)
@@ -131,7 +134,8 @@ class Watch:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.evidence(change)
         file.write_text(plan_to_json(plan) + "\n", encoding="utf-8")
-        self.exposure = Exposure(change, plan, Judge(plan), now, file, host=_host(plan))
+        self.exposure = Exposure(change, Judge(plan), now, file, host=_host(plan))
+        self.exposure.liveness = Liveness(_slowest(self.history))
         self.last_tick = now
 
     def resume(self, change: int, began: float, now: float, *, judging: bool = True) -> None:
@@ -141,7 +145,7 @@ class Watch:
         """
         plan, rows = read_evidence(self.evidence(change))
         last = max((row.t for row in rows), default=0.0)
-        exposure = Exposure(change, plan, Judge(plan), began, self.evidence(change))
+        exposure = Exposure(change, Judge(plan), began, self.evidence(change))
         exposure.began = min(began, now - last)
         exposure.host, exposure.judging = _host(plan), judging
         for row in rows:
@@ -191,6 +195,7 @@ class Watch:
             self.last_tick = now
         if exposure:
             exposure.count(metered.rows)
+            exposure.abandoned += metered.abandoned
         if self.going_back:
             self.after_undo.append(metered.rows)
             return
@@ -238,7 +243,7 @@ class Watch:
         if self.exposure is None:  # late harm: only errors are watched in a soak
             bad, total = _sum(self.after_undo, "errors", Arm.BASELINE)
             return in_band(self.before_soak or 0.0, bad, total)
-        plans = self.exposure.plan
+        plans = self.exposure.judge.plan
         plan = plans.metric(metric or "errors") or plans.errors
         if plan is None:
             return False
@@ -291,6 +296,12 @@ def _observation(
         baseline_answered=metered.baseline_answered,
         expected=share * answered,
     )
+
+
+def _slowest(history: History) -> float:
+    """The baseline's p99.9 in seconds, as its buckets know it; 0 where none is that rare."""
+    slower = history.slower("latency")
+    return min((bound for bound, part in slower.items() if part <= RARE), default=0.0)
 
 
 def _speaks(rows: Sequence[Row], arm: Arm) -> bool:
