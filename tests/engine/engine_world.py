@@ -142,8 +142,9 @@ class World:
     ) -> None:
         """A service with a live release that has been watched for two minutes."""
         text = manifest(service, port, more)
-        files = {"surefoot.toml": text, "app.py": "1\n"}
-        self.tips[service] = self.scm.commit(service, "first", files, by=ANA)
+        first = self.scm.commit(service, "first", {"app.py": "1\n"}, by=ANA)
+        described = {"surefoot.toml": text}
+        self.tips[service] = self.scm.commit(service, "describe it", described, by=ANA, on=first)
         await self.desk.register(service, "", text, ANA)
         order = ShipOrder(service, self.tips[service], Intent("first"), adopt=True)
         await self.desk.ship(order, ANA)

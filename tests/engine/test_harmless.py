@@ -31,3 +31,11 @@ async def test_the_times_of_the_phases_add_up_to_the_wall_time(world: World):
     phases = times.getting_ready_s + times.queued_s + times.exposed_to_verdict_s
     assert phases == pytest.approx(wall, abs=1.0)
     assert times.commit_to_done_s == pytest.approx(wall, abs=1.0)
+
+
+async def test_the_first_release_is_adopted_even_when_its_tip_is_the_manifest(world: World):
+    """Describing the service to Surefoot is the usual last commit before `adopt`."""
+    await world.open()
+    adopted = world.change(0, "shop")
+    assert adopted.diff.files == ("surefoot.toml",)
+    assert adopted.phase is Phase.ADOPTED

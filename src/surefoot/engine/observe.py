@@ -33,7 +33,7 @@ async def facts_of(
         steps=plan.steps if plan else (0.1, 0.5),
         reading=run.watch.reading,
         team_of_one=not others,
-        manifest_only=change.diff.files == (_manifest_path(run),),
+        manifest_only=bool(run.lane.live) and change.diff.files == (_manifest_path(run),),
     )
 
 
