@@ -111,7 +111,7 @@ def queue(facts: Facts) -> Decision:
     if not (world.answering and world.old_answering):
         return _waiting(facts, WaitCause.STUCK, (Prepare(),))
     exposed = replace(
-        change.moved(Event.EXPOSE, f"{facts.steps[0]:.0%} of the requests meet it."),
+        change.moved(Event.EXPOSE, f"{_percent(facts.steps[0])} of the requests meet it."),
         steps=facts.steps,
         stamps=replace(change.stamps, exposed_at=facts.now, share_at=facts.now),
     )
@@ -136,7 +136,7 @@ def roll_out(facts: Facts) -> Decision:
     if step == len(change.steps) - 1:
         wider = wider.moved(Event.LAST_STEP, "Old and new side by side, until it is proven.")
     else:
-        wider = replace(wider, because=f"{change.steps[step]:.0%} of the requests meet it.")
+        wider = replace(wider, because=f"{_percent(change.steps[step])} of the requests meet it.")
     return Decision(wider, (Route(change.steps[step]),))
 
 
@@ -174,8 +174,9 @@ def restore(facts: Facts) -> Decision:
     """Give the service back by the fastest way, and prove by the metric that it is well."""
     change, world = facts.change, facts.world
     acts = _way_back(facts)
-    back = world.share == 0 and bool(world.old_answering) and (world.active == 0 or world.ended)
-    if back and change.stamps.given_back_at is None:
+    switched = world.share == 0 and bool(world.old_answering)
+    back = switched and (world.active == 0 or world.ended)
+    if switched and change.stamps.given_back_at is None:
         change = replace(change, stamps=replace(change.stamps, given_back_at=facts.now))
     if back and (change.cause is not Cause.HARM or world.in_band or not world.seen_by_users):
         return Decision(_restored(facts, change), acts)
@@ -341,7 +342,7 @@ def _restored(facts: Facts, change: Change) -> Change:
         (True, True): "and the metric is back in its band",
         (True, False): "not yet seen by users: no traffic; its health path answers",
     }.get((change.cause is Cause.HARM, facts.world.seen_by_users), "nothing was worse")
-    because = f"Users are well again on {old}, {proof}. It was undone: {change.because}"
+    because = f"Users are well again on {old}, {proof}. {change.because}"
     restored = change.moved(Event.GIVEN_BACK, because)
     stamps = replace(restored.stamps, restored_at=facts.now, ended_at=facts.now)
     return replace(restored, stamps=stamps)
@@ -483,6 +484,10 @@ def _rehearsed(change: Change) -> str:
 
 def _span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"  # noqa: PLR2004 -- two minutes
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"
 
 
 def _capital(sentence: str) -> str:

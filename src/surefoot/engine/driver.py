@@ -172,7 +172,7 @@ class Driver:
         else:
             run.failures.pop(key, None)
             if isinstance(act, Route):
-                says = f"{act.share:.0%} of the requests meet it."
+                says = f"The proxy has a share of {act.share * 100:g} % for it."
                 await self.note(run, change.number, "share", says, {"share": act.share})
 
     # --- jobs ----------------------------------------------------------------------------------

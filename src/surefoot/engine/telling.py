@@ -333,9 +333,8 @@ def _service_sentence(lane: Lane, share: float, now: float) -> str:
     if not held and lane.harmful:
         held = f" The lane waits for the fix of {lane.harmful[-1].number}."
     if lane.exposed:
-        return (
-            f"{share:.0%} of the requests meet {lane.exposed.number}: {lane.exposed.because}{held}"
-        )
+        met = f"{share * 100:g} % of the requests meet {lane.exposed.number}"
+        return f"{met}: {lane.exposed.because}{held}"
     if lane.live is None:
         return f"{lane.service}: nothing is live yet.{held}"
     since = lane.live.stamps.live_at
