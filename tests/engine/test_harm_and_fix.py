@@ -28,6 +28,20 @@ async def test_a_fifth_failing_is_restored_for_harm(world: World):
     assert await world.target.running("shop") == (0,)
 
 
+async def test_harm_by_the_next_change_leaves_the_live_one_alone(world: World):
+    """In the soak of a verified change, evidence against its successor is not its own."""
+    await world.open()
+    good = await world.ship("a good one")
+    await world.until_settled(good)
+    bad = await world.ship("a slip", A_FIFTH)
+    change = await world.until_settled(bad)
+    assert change.phase is Phase.RESTORED
+    await world.live(30)
+    assert world.change(good).phase is Phase.VERIFIED
+    assert world.share(good) == 1.0
+    assert good in await world.target.running("shop")
+
+
 async def test_users_meet_no_bad_release_after_the_switch(world: World):
     """From the moment of the order not one request more goes to the bad release."""
     await world.open()

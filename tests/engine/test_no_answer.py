@@ -73,7 +73,7 @@ async def test_a_blind_second_never_widens_a_share(world: World):
     await world.open()
     number = await world.ship()
     await world.until_phase(number, Phase.ROLLING_OUT, within=100)
-    await world.until(lambda: world.run().watch.reading.at > 15, within=60)
+    await world.until(lambda: world.run().watch.exposure.judge.reading.at > 15, within=60)
     world.daemon.telemetry.unknown = True
     share = world.share(number)
     await world.live(25)

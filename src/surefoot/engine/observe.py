@@ -31,7 +31,7 @@ async def facts_of(
         rules=run.manifest.rollout,
         review=run.manifest.review if run.lane.live else Review.OFF,
         steps=plan.steps if plan else (0.1, 0.5),
-        reading=run.watch.reading,
+        reading=run.watch.reading(change),
         team_of_one=not others,
         manifest_only=bool(run.lane.live) and change.diff.files == (_manifest_path(run),),
     )

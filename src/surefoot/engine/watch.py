@@ -25,7 +25,8 @@ from surefoot.analysis.ticks import (
     Row,
     ShareRow,
 )
-from surefoot.domain.change import Harm
+from surefoot.domain.change import Change, Harm
+from surefoot.domain.lifecycle import LIVE
 from surefoot.domain.verdict import Reading, Word
 from surefoot.ports import InstanceFacts, Metered
 
@@ -223,12 +224,16 @@ class Watch:
             because = "errors rose far above what this service is known to give"
             self.soak_reading = Reading(Word.WORSE, 0.0, "errors", because, 100.0, gate=False)
 
-    @property
-    def reading(self) -> Reading | None:
-        """The judge's answer on the exposed change, or the soak's on the live one."""
-        if self.exposure:
+    def reading(self, change: Change) -> Reading | None:
+        """What the evidence says of this change: the judge's answer, or the soak's while live.
+
+        Evidence against the one in front of users says nothing of the live one beside it.
+        """
+        if change.phase in LIVE:
+            return self.soak_reading
+        if self.exposure and self.exposure.change == change.number:
             return self.exposure.judge.reading
-        return self.soak_reading
+        return None
 
     @property
     def host_hurt(self) -> bool:
