@@ -21,6 +21,8 @@ class RunningKeeper:
         self.process = self._started()
 
     def order(self, op: str, **fields: object) -> dict[str, object]:
+        if op == "state":
+            fields = {"service": None, **fields}
         return json.loads(self.send(json.dumps({"op": op, **fields}).encode() + b"\n"))
 
     def set(self, **fields: object) -> dict[str, object]:
@@ -40,13 +42,21 @@ class RunningKeeper:
                 return b""
 
     def shop(self) -> dict[str, object]:
-        return self.order("state", service="shop")["services"]["shop"]
+        """What the keeper says of it, and what follows from that."""
+        shop = self.order("state", service="shop")["services"]["shop"]
+        left = shop["deadline"] - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return {**shop, "exposed": shop["routes"] != shop["fallback"], "lease_left": left}
+
+    def told(self, service: str = "shop") -> list[tuple[int, str]]:
+        """Changes that were given back, and why, as the journal has them."""
+        lines = [line.split(" ", 3) for line in self.order("state")["journal"]]
+        return [(int(change), why) for _, name, change, why in lines if name == service]
 
     def in_place(self, service: str = "shop") -> dict[str, object]:
         """The RouteConfiguration that Envoy would read now."""
         path = self.home / "envoy" / "rds" / service / "rds.json"
         routes = json.loads(path.read_text())["resources"][0]
-        del routes["@type"]
+        del routes["@type"], routes["metadata"]
         return routes
 
     def restart(self) -> None:

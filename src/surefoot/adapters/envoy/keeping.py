@@ -14,7 +14,6 @@ _LONGEST_ANSWER = 64 << 20
 _CURES = {
     "disk": "Free some space; `surefoot give-back` works without any.",
     "rejected": "The keeper put the earlier routes back; see `logs/envoy.log` for the reason.",
-    "exposed": "Give the service back first.",
 }
 
 
@@ -28,7 +27,8 @@ class KeeperClient:
         """Send an order and return the answer.
 
         Raises:
-            Relieved: a newer epoch gives the orders, or the change was given back for good.
+            Relieved: the order comes too late: a newer epoch gives the orders, another change has
+                the lease, or the change was given back for good.
             OutsideFailed: no answer, or the keeper could not do it.
         """
         line = json.dumps({"op": op, **fields}).encode() + b"\n"
@@ -42,14 +42,14 @@ class KeeperClient:
             ) from error
         if answer["ok"]:
             return answer
-        if answer["error"] in {"older", "fenced"}:
+        if answer["error"] == "late":
             raise Relieved(answer["says"])
         raise OutsideFailed(answer["says"], cure=_CURES.get(answer["error"], ""))
 
     async def answers(self) -> bool:
         """Whether the keeper is there."""
         try:
-            await self.order("state")
+            await self.order("state", service=None)
         except OutsideFailed:
             return False
         return True

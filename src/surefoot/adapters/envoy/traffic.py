@@ -6,10 +6,11 @@ route that named it. Nothing is believed before Envoy says it.
 
 import asyncio
 import os
+import re
 import secrets
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -122,15 +123,13 @@ class EnvoyTraffic:
         await self._until(lambda: self._all_healthy(service, wanted), _HEALTHY_S)
 
     async def retire(self, service: str) -> None:
-        """Take a service off the proxy: its address is free, its routes are forgotten."""
+        """Take a service off the proxy: its address is free, its routes lead nowhere."""
         async with self._locks[service]:
             if service in self._proxy.placed:
+                self._private.pop(service, None)
+                await self._current(service)  # the number of the order that comes next
+                await self._put(self._placed(service).front, None, None)
                 await self._proxy.remove(service)
-            if await self._known(service) is not None:
-                await self._keeper.order("give_back", service=service, why=_ORDERED)
-            await self._keeper.order("forget", service=service, epoch=self._epoch)
-            self._routes.pop(service, None)
-            self._private.pop(service, None)
 
     async def route(self, routes: Routes, lease_s: float) -> float:
         """Through the keeper: routes in place and read back; returns the seconds it took.
@@ -179,12 +178,7 @@ class EnvoyTraffic:
         known = state["services"].get(service)
         if routes is not None and known is not None:
             routes = replace(routes, change=known["change"])
-        given_back = tuple(
-            GivenBack(service, entry["change"], entry["at"], entry["why"])
-            for entry in state["journal"]
-            if entry["change"] is not None and entry["why"] != _ORDERED
-        )
-        return Seen(routes, healthy, given_back)
+        return Seen(routes, healthy, tuple(_given_back(service, state["journal"])))
 
     # --- the private route ---------------------------------------------------------------------
 
@@ -409,6 +403,14 @@ def _refuse_unknown(placed: Placed, releases: frozenset[int]) -> None:
             f"The proxy does not know release {missing[0]} of {placed.front.service}.",
             cure="Serve it first.",
         )
+
+
+def _given_back(service: str, journal: Sequence[str]) -> Iterator[GivenBack]:
+    """What the keeper did with a service by itself; a line is "time service change why"."""
+    for line in journal:
+        written = re.fullmatch(rf"(\d+\.\d+) {service} (\d+) (.*)", line)
+        if written and written[3] != _ORDERED:
+            yield GivenBack(service, int(written[2]), float(written[1]), written[3])
 
 
 def _read_back(answer: dict[str, Any], service: str) -> float:
