@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check lock clean
+.PHONY: demo test check recording lock clean
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Surefoot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -31,6 +31,9 @@ check: $(VENV)/.dev  ## format, lint, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+recording: $(VENV)/.runtime  ## docs/demo.svg, from a real run of the demo
+	@$(BIN)/python scripts/record_demo.py
 
 lock:  ## renew the pinned requirements (needs uv)
 	@printf 'flit_core>=3.11,<4\n' > requirements/.build.in

@@ -31,7 +31,8 @@ COLUMNS, ROWS = 100, 30
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LOOK_S = 0.1  # what is written within this belongs together
 FIGURES_EVERY_S = 4.0  # of the run, where only figures change
-FIGURES_S, NEWS_S, LAST_S = 0.3, 1.2, 8.0  # of the recording: how long a frame stays
+FIGURES_S, LAST_S = 0.3, 8.0  # of the recording: how long a frame stays
+NEWS_S = (0.6, 2.0)  # likewise; between these, as long as it stayed
 LARGEST = 300_000  # bytes
 ESCAPE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
 WIDTH, HEIGHT = 8, 17  # of a cell, in pixels
@@ -199,7 +200,7 @@ def told(frames: Sequence[Frame]) -> list[Frame]:
         if not news and frame.at - seen_at < FIGURES_EVERY_S:
             continue
         if kept:
-            at += NEWS_S if news else FIGURES_S
+            at += min(max(frame.at - seen_at, NEWS_S[0]), NEWS_S[1]) if news else FIGURES_S
         seen_at = frame.at
         kept.append(Frame(at, frame.rows))
     if frames and kept[-1].rows != frames[-1].rows:

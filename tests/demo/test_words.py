@@ -4,10 +4,11 @@ import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from surefoot.demo import words
 from surefoot.demo.client import Change, Harmed, Metric, Part, Times, Verdict, Wait
-from surefoot.demo.screen import Plain, Scene
+from surefoot.demo.screen import Plain, Scene, block
 
 READY = Change(
     2,
@@ -21,6 +22,7 @@ READY = Change(
         Part("prepare", "done", 1.1, "healthy"),
     ),
     rehearsed_s=0.0031,
+    forecast="Harm would show in about 3 s; verified in about 95 s",
 )
 WORSE = Verdict(
     "worse",
@@ -29,8 +31,8 @@ WORSE = Verdict(
     "checkout_errors",
     180.0,
     (
-        Metric("errors", "watching", None, 30.0, 0.1, True, 9, 80, 7, 700),
-        Metric("checkout_errors", "worse", None, 90.0, 0.1, True, 8, 40, 3, 350),
+        Metric("errors", "watching", "x3", 30.0, 0.1, True, 9, 80, 7, 700),
+        Metric("checkout_errors", "worse", "x3", 90.0, 0.1, True, 8, 40, 3, 350),
     ),
 )
 RESTORED = replace(
@@ -55,12 +57,14 @@ def test_durations_are_said_as_people_say_them(value: float | None, said: str) -
 
 
 def test_what_was_done_between_two_looks_is_news_once() -> None:
-    """Each part, the rehearsal and the new phase are a line each; the same again says nothing."""
-    before = replace(READY, phase="proposed", parts=(), rehearsed_s=None)
+    """Parts, rehearsal, forecast and phase are a line each; the same again says nothing."""
+    before = replace(READY, phase="proposed", parts=(), rehearsed_s=None, forecast="")
     assert list(words.news(before, READY)) == [
         "2 passes its checks (0.6 s)",
         "2 is started, warmed up and healthy (1.1 s)",
         "2 way back rehearsed: the old release answers again after 3 ms",
+        "2 forecast: Harm would show in about 3 s",
+        "2 forecast: verified in about 95 s",
         "Change 2 is ready and waits for its turn behind 1.",
     ]
     assert list(words.news(READY, READY)) == []
@@ -69,7 +73,9 @@ def test_what_was_done_between_two_looks_is_news_once() -> None:
 def test_a_new_share_and_a_new_wait_are_news() -> None:
     """A step of the share is one line, a wait is its sentence."""
     rolling = replace(READY, phase="rolling_out", share=0.1)
-    assert list(words.news(rolling, replace(rolling, share=0.5))) == ["2 meets 50% of the requests"]
+    assert list(words.news(rolling, replace(rolling, share=0.5))) == [
+        "2 meets 50 % of the requests"
+    ]
     waiting = replace(READY, wait=Wait("a fix"), sentence="Change 3 waits for a fix of 2.")
     assert list(words.news(READY, waiting)) == ["Change 3 waits for a fix of 2."]
 
@@ -105,11 +111,12 @@ def test_evidence_counts_the_required_metrics_that_are_proven() -> None:
         metrics=(
             Metric("errors", "watching", "x3", 0.1, 31.0, required=True),
             Metric("checkout_errors", "watching", "x3", 0.1, 12.0, required=True),
-            Metric("memory", "watching", None, 1.0, 0.0, required=False),
+            Metric("memory", "watching", "x3", 1.0, 0.0, required=False),
+            Metric("gift_wrap_used", "watching", None, 1.0, 1.0, required=True),
         ),
     )
     assert words.evidence(half) == (
-        "evidence: worse 0.4 of 100 · not worse: 1 of 2 metrics proven, the slowest 12 of 20"
+        "evidence: worse 0.4 of 100 · not worse: 1 of 2 metrics proven, the slowest 12.0 of 20"
     )
 
 
@@ -168,4 +175,31 @@ def test_plain_lines_tell_each_event_once_and_end_with_a_table() -> None:
         "change  first user  verdict  undo  harmed (expected)  done  outcome",
         "2 Jam   71 s        4.2 s    4 ms  9 (0.8)            89 s  restored",
         "Bye.",
+    ]
+
+
+def test_the_live_block_shows_shares_errors_evidence_and_what_it_waits_for() -> None:
+    """One glance: who meets what, how both fare, what is known, and why it is not over."""
+    watched = replace(
+        READY,
+        phase="rolling_out",
+        base_number=1,
+        share=0.25,
+        because="Watching: errors need about 20 s more",
+        verdict=replace(WORSE, word="watching", metric=None, evidence=3.21),
+    )
+    console = Console(file=io.StringIO(), width=100, record=True)
+    scene = Scene("evidence", "81 s · 9 requests answered", 20.0, watched)
+    console.print(block(scene, ["Bo approves"]))
+    assert console.export_text().splitlines() == [
+        "",
+        "  2  Read discount codes from a file  ROLLING OUT",
+        f"     old  1 {'█' * 30}{'·' * 10}  75 %  errors 1.0 %",
+        f"     new  2 {'█' * 10}{'·' * 30}  25 %  errors 11.2 %",
+        "     evidence: worse 3.2 of 100 · not worse: 0 of 2 metrics proven, the slowest 0.1 of 20",
+        "     Watching: errors need about 20 s more",
+        "     · Bo approves",
+        "",
+        "  waiting for evidence, 20 s more",
+        "  81 s · 9 requests answered",
     ]

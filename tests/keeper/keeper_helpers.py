@@ -73,7 +73,7 @@ class RunningKeeper:
         path.unlink(missing_ok=True)
         argv = [sys.executable, "-P", "-m", "surefoot.keeper", "--home", str(self.home)]
         process = subprocess.Popen(argv)
-        until(lambda: path.exists() and self.order("state")["ok"])
+        until(lambda: path.exists() and self.order("state", service="shop")["ok"])
         return process
 
 

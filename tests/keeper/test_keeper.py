@@ -284,6 +284,20 @@ def test_what_is_not_an_order_is_refused(keeper, line):
     assert keeper.shop()["epoch"] == 1
 
 
+def test_nested_too_deeply_is_no_trap(keeper):
+    """However deep routes are nested, the keeper answers, starts again, and keeps the others."""
+    keeper.set()
+    for depth in (900, *range(950, 1000, 2)):
+        deep = "[" * depth + "]" * depth
+        fields = '"op": "set", "change": 1, "epoch": 1, "seq": 1, "lease_s": 60'
+        routes = f'"routes": {{"name": {deep}}}, "fallback": {{"name": {deep}, "more": 1}}'
+        line = f'{{{fields}, "service": "deep{depth}", {routes}}}\n'
+        assert b'"ok"' in keeper.send(line.encode())
+    keeper.restart()
+    assert keeper.shop()["exposed"]
+    assert keeper.in_place() == ROUTES
+
+
 def test_a_line_without_end_is_cut(keeper):
     """More than a megabyte without a newline is not read on; the next order is served."""
     assert keeper.send(b"x" * (4 << 20)) == b""

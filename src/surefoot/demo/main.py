@@ -26,22 +26,18 @@ def run(*, as_json: bool, keep: bool) -> int:
     """
     screen = chosen(sys.stderr if as_json else sys.stdout)
     screen.begin(HEADER)
-    try:
-        with Stage(keep=keep) as stage:
+    with Stage(keep=keep) as stage:
+        try:
             code = _play(Story(stage, screen), screen, as_json=as_json)
-            if keep:
-                screen.say(("", "Everything still runs. To stop it:", *stage.how_to_stop()))
-            return code
-    except KeyboardInterrupt:
-        screen.say(
-            (
-                "",
-                "Interrupted. Everything that was started has been ended.",
-            )
-        )
-        return INTERRUPTED
-    finally:
-        screen.close()
+        except KeyboardInterrupt:
+            screen.say(("", "Interrupted."))
+            code = INTERRUPTED
+        finally:
+            screen.close()
+        if keep:
+            goes_on = "Everything still runs; the customers leave after nine minutes. To end it:"
+            screen.say(("", goes_on, *stage.how_to_stop()))
+    return code
 
 
 def _play(story: Story, screen: Screen, *, as_json: bool) -> int:

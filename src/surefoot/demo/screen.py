@@ -206,7 +206,7 @@ def _shares(change: Change) -> list[Text]:
 
 def _bar(name: str, share: float, said: str) -> Text:
     full = round(BAR * share)
-    return Text(f"     {name} {'█' * full}{'·' * (BAR - full)} {share:4.0%}  {said}")
+    return Text(f"     {name} {'█' * full}{'·' * (BAR - full)} {100 * share:3.0f} %  {said}")
 
 
 def _marked(text: str) -> Text:

@@ -160,9 +160,11 @@ class Stage:
 
     def how_to_stop(self) -> list[str]:
         """The commands that end what `--keep` kept."""
+        customers = f"{self._load.pid} " if self._load else ""
         return [
-            f"SUREFOOT_HOME={self.home} {_surefoot()} down --all",
-            f"rm -r {self.folder}",
+            f"  SUREFOOT_HOME={self.home} {_surefoot()} down",
+            f"  kill {customers}$(cat {self.home}/supervisor/supervisord.pid)",
+            f"  sleep 5; rm -r {self.folder}",
         ]
 
     def _start(self, log: str, *words: str) -> subprocess.Popen[bytes]:

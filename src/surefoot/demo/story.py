@@ -53,8 +53,7 @@ class Story:
         """All of it. Raises `DemoError` when it takes another course."""
         repository = Repository(self.stage.shop)
         port = free_port()
-        self._open(repository, port)
-        self._take_baseline()
+        self._take_baseline(self._open(repository, port))
         good = self._ship(BO, GIFT_WRAP, repository.add(GIFT_WRAP))
         self._approve(ANA, good)
         self._follow(good, lambda one: one.phase in {"verifying", "verified"})
@@ -69,8 +68,10 @@ class Story:
         self._wait_with_more_work(repository)
         self._fix(repository, harmful, bad)
 
-    def _open(self, repository: Repository, port: int) -> None:
-        self.screen.note("starting the control plane, the proxy and its keeper")
+    def _open(self, repository: Repository, port: int) -> int:
+        self.screen.note(
+            f"starting the control plane, the proxy and its keeper in {self.stage.folder}"
+        )
         address = self.stage.start_control_plane()
         owner = Client(address, self.stage.owner_token())
         for member in (ANA, BO):
@@ -78,19 +79,20 @@ class Story:
             self.people[member] = Client(address, secret)
         revision = repository.begin(port)
         owner.register(str(repository.folder), repository.manifest.read_text(encoding="utf-8"))
-        adopted = owner.ship(
-            SHOP, {"revision": revision, "adopt": True, "why": "the shop of today"}
-        )
-        self._follow(adopted.number, lambda _: self.stage.answers(port))
+        order = {"revision": revision, "adopt": True, "why": "the shop of today"}
+        adopted = owner.ship(SHOP, order).number
+        self._follow(adopted, lambda _: self.stage.answers(port))
         self.stage.open_shop(port)
-        self._follow(adopted.number, lambda one: one.phase == "adopted")
+        return adopted
 
-    def _take_baseline(self) -> None:
+    def _take_baseline(self, adopted: int) -> None:
         def enough() -> Service | None:
-            service = self._service()
+            change, service = self._look(adopted), self._service()
+            if change.phase == "rejected":
+                raise DemoError(f"The shop of today did not come up. {change.sentence}")
             left = max(0.0, BASELINE_S - service.watched_s)
-            self._show("a baseline: what is normal here, to compare with", left_s=left)
-            return service if left <= 0 else None
+            self._show("a baseline of 60 s: what is normal here, to compare with", left_s=left)
+            return service if left <= 0 and change.phase == "adopted" else None
 
         service = self._until(enough)
         counts = self.stage.counts()
@@ -103,7 +105,7 @@ class Story:
     def _wait_with_more_work(self, repository: Repository) -> None:
         more = self._ship(BO, JAM, repository.add(JAM))
         waiting = self._follow(more, lambda one: one.wait is not None and one.wait.cause == "a fix")
-        self.screen.past(f"· {more}  {waiting.why}: {waiting.sentence}")
+        self.screen.past(f"· {more} {waiting.why}: {waiting.because}")
         for line in waiting.next:
             self.screen.past(f"      {line}")
 

@@ -60,11 +60,12 @@ def news(before: Change | None, now: Change) -> Iterator[str]:
         again = f"the old release answers again after {seconds(now.rehearsed_s)}"
         yield f"{number} way back rehearsed: {again}"
     if now.forecast and not old.forecast:
-        yield f"{number} forecast: {now.forecast}"
-    if now.phase != old.phase or (now.wait and now.wait != old.wait):
+        yield from (f"{number} forecast: {part}" for part in now.forecast.split("; "))
+    moved = now.phase not in {old.phase, "getting_ready"}  # getting ready, its parts say more
+    if moved or (now.wait and now.wait != old.wait):
         yield now.sentence
     elif now.share != old.share and now.share > 0:
-        yield f"{number} meets {now.share:.0%} of the requests"
+        yield f"{number} meets {100 * now.share:.0f} % of the requests"
 
 
 def errors(verdict: Verdict | None) -> Metric | None:
@@ -90,13 +91,13 @@ def evidence(verdict: Verdict | None) -> str:
     """The evidence so far, against and for."""
     if verdict is None:
         return "evidence: none yet"
-    required = [metric for metric in verdict.metrics if metric.required]
+    required = [metric for metric in verdict.metrics if metric.required and metric.margin]
     proven = sum(metric.ok >= OK_AT for metric in required)
     least = min((metric.ok for metric in required), default=0.0)
     return (
-        f"evidence: worse {verdict.evidence:.2g} of {WORSE_AT:.0f} · not worse: "
+        f"evidence: worse {verdict.evidence:.1f} of {WORSE_AT:.0f} · not worse: "
         f"{proven} of {len(required)} metrics proven, "
-        f"the slowest {min(least, OK_AT):.2g} of {OK_AT:.0f}"
+        f"the slowest {min(least, OK_AT):.1f} of {OK_AT:.0f}"
     )
 
 

@@ -151,7 +151,7 @@ class Keeper:
             in_place.parent.mkdir(mode=0o700, exist_ok=True)
             new_ready.replace(ready)
             new.replace(in_place)
-        except OSError as error:
+        except (OSError, RecursionError) as error:
             raise Refusal("disk", f"The routes of {service} cannot be written: {error}.") from error
         self._orders[service] = order
 
@@ -160,7 +160,7 @@ class Keeper:
         try:
             (routes,) = json.loads(in_place.read_bytes())["resources"]
             order = _Order(**routes["metadata"]["filter_metadata"]["surefoot"])
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             in_place.replace(in_place.with_suffix(".unreadable"))
             return
         order = self._orders[service] = order._replace(deadline=_boottime() + order.lease_s)

@@ -186,6 +186,9 @@ def _secrets(path: str) -> dict[str, str]:
 def _redirect(log: str) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        # supervisord polls its end of this pipe for ever, at full speed, once ours is closed
+        os.set_inheritable(os.dup(0), True)  # noqa: FBT003 -- the standard library's signature
     os.dup2(nothing, 0)
     os.dup2(out, 1)
     os.dup2(out, 2)

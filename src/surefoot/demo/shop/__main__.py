@@ -7,9 +7,11 @@ import signal
 from .app import Shop
 from .server import Connection
 
+LAST_ANSWERS_S = 5.0
+
 
 async def serve() -> None:
-    """Answer until SIGTERM."""
+    """Answer until SIGTERM, and whoever has asked by then."""
     shop = Shop()
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
@@ -19,6 +21,9 @@ async def serve() -> None:
     )
     await told.wait()
     server.close()
+    asked = asyncio.all_tasks() - {asyncio.current_task()}
+    if asked:
+        await asyncio.wait(asked, timeout=LAST_ANSWERS_S)
 
 
 if __name__ == "__main__":
