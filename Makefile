@@ -24,7 +24,7 @@ demo: $(VENV)/.runtime  ## three changes, live: verified, restored, fixed
 	@$(BIN)/surefoot demo $(ARGS)
 
 test: check  ## the static checks, then every test
-	@$(BIN)/pytest -n 4 $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, layers
 	@$(BIN)/ruff format --check .

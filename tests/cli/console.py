@@ -60,6 +60,8 @@ class Console:
 
     def leave(self, *arguments: str, at: str) -> Said:
         """Type a command, and Ctrl-C once it has printed `at`."""
+        # A suite that runs in the background ignores Ctrl-C, and its children would inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         running = subprocess.Popen(
             [sys.executable, "-u", "-m", "surefoot", *arguments],
             cwd=self.folder,
@@ -68,6 +70,7 @@ class Console:
             stderr=subprocess.PIPE,
             text=True,
         )
+        signal.signal(signal.SIGINT, before)
         assert running.stdout is not None
         seen = ""
         while at not in seen:

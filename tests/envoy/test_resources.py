@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 
 import pytest
 from envoy_helpers import free_address
@@ -78,6 +79,7 @@ def test_a_wheel_that_starts_a_container_is_not_taken(tmp_path, monkeypatch):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delitem(sys.modules, "envoy", raising=False)  # other tests may have loaded it
     scripts = tmp_path / "scripts"
     _program(scripts / "envoy", b"#!/usr/bin/env python3\n")
     with pytest.raises(OutsideFailed, match="no Envoy on this host"):
