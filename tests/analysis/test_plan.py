@@ -9,7 +9,7 @@ from analysis_streams import BOUNDS, ERRORS, LATENCY, Service, count, learnt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.analysis.history import History, dispersion
+from surefoot.analysis.history import History, Pair, dispersion, paired_dispersion
 from surefoot.analysis.latency import fix_bounds, limits_of
 from surefoot.analysis.margins import RUNGS, choose_rung, looser, rung_not_narrower
 from surefoot.analysis.plan import JudgePlan, MetricPlan, Rules, plan_from_history, settle
@@ -190,6 +190,57 @@ def test_phi_is_learnt_as_an_upper_bound(phi, median):
     assert sum(value >= phi for value in learnt_phis) >= 33
 
 
+def paired(dice: random.Random, phi: int, blocks: int = 24) -> list:
+    """Two arms on one busy host: their common rate jumps from block to block."""
+    found = []
+    for _ in range(blocks):
+        p = dice.uniform(0.1, 0.5)
+        arms = (float(phi * count(dice, n // phi, p)) for n in (200, 1800))
+        one, two = arms
+        found.append(((one, 200.0), (two, 1800.0)))
+    return found
+
+
+@pytest.mark.parametrize("phi", [1, 2, 3])
+def test_what_shakes_both_arms_alike_does_not_count_in_pairs(phi):
+    """By itself the baseline scatters without bounds; beside the canary, no more than phi."""
+    dice = random.Random(phi)
+    rollouts = [paired(dice, phi) for _ in range(41)]
+    assert all(dispersion(two for _, two in rollout) == 20.0 for rollout in rollouts)
+    learnt_phis = sorted(paired_dispersion([rollout]) or 0.0 for rollout in rollouts)
+    assert learnt_phis[20] == pytest.approx(1.65 * phi, rel=0.15)
+    assert sum(value >= phi for value in learnt_phis) >= 33
+
+
+def test_a_lasting_difference_of_a_pair_does_not_count():
+    """A release that is somewhat better for good is no scatter."""
+    dice = random.Random(1)
+    rollout = [
+        ((float(count(dice, 1000, 0.1)), 1000.0), (float(count(dice, 1000, 0.3)), 1000.0))
+        for _ in range(40)
+    ]
+    assert paired_dispersion([rollout]) < 2
+
+
+def test_pairs_are_asked_before_the_baseline_alone():
+    """A verified rollout teaches phi; the oldest make room, and memory stays bounded."""
+    dice = random.Random(2)
+    history, t = History(), 0.0
+    for n in range(30):
+        p = 0.1 if n % 2 else 0.4
+        history.feed(RatioTick(t := t + 10, "errors", Arm.BASELINE, 2000 * p, 2000))
+    assert history.phi("errors") == 20.0
+    pair = Pair()
+    for second in range(400):
+        p = 0.1 if second // 10 % 2 else 0.4
+        for arm in Arm:
+            pair.feed(RatioTick(second, "errors", arm, count(dice, 100, p), 100))
+    history.learn(pair)
+    assert len(pair) == 40
+    assert 1.0 <= history.phi("errors") < 2.0
+    assert history.rate("errors") == pytest.approx(200)
+
+
 def test_phi_ignores_slow_drift():
     """A rate that drifts slowly scatters no more than a steady one."""
     drifting = [(20.0 + b // 3, 2000.0) for b in range(60)]
@@ -222,8 +273,8 @@ def test_phi_stays_within_its_limits(blocks):
     assert phi is None or 1 <= phi <= 20
 
 
-def test_history_keeps_an_hour_and_the_baseline_only():
-    """Older blocks are dropped; the canary's rows and gaps do not count."""
+def test_history_keeps_an_hour_of_the_baseline():
+    """Older blocks are dropped; the canary's rows count for the traffic alone, gaps not at all."""
     history = History()
     for t in range(0, 7200, 10):
         bad = 1 if t < 3600 else 3
@@ -233,7 +284,7 @@ def test_history_keeps_an_hour_and_the_baseline_only():
     assert history.seconds == 3600
     assert history.all("errors") == 36_000
     assert history.p("errors") == pytest.approx(0.03, 0.01)
-    assert history.rate("errors") == pytest.approx(10)
+    assert history.rate("errors") == pytest.approx(20)
 
 
 def test_history_never_says_zero_errors():

@@ -375,8 +375,9 @@ async def _generate(port, per_s, path, file):
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     start = loop.time()
+    parent = os.getppid()
     sent = 0
-    while not stop.is_set() and loop.time() - start < 600:
+    while not stop.is_set() and os.getppid() == parent:
         due = int((loop.time() - start) * per_s)
         for _ in range(due - sent):
             task = asyncio.create_task(_one(port, path, pool, counts))

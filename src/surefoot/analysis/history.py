@@ -1,17 +1,19 @@
 """What the baseline did of late: its rates, and how much they scatter.
 
-Ten-second blocks, at most an hour of them, and no more memory than that.
+Ten-second blocks, at most an hour of them, and no more memory than that. How much a rate scatters
+between two releases that run side by side is less than how much one scatters by itself, for a busy
+host slows both: so pairs of releases, where there were any, are asked first.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf, sqrt
 
 from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick, Row
 
-__all__ = ["UNLEARNT_PHI", "History", "dispersion"]
+__all__ = ["UNLEARNT_PHI", "History", "Pair", "dispersion", "paired_dispersion"]
 
 BLOCK_SECONDS = 10.0
 BLOCKS = 360
@@ -19,17 +21,33 @@ UNLEARNT_PHI = 3.0
 ENOUGH_BLOCKS = 12
 ENOUGH_EVENTS = 30
 LARGEST_PHI = 20.0
+PAIRED_BLOCKS = 120
 NORMAL_10 = -1.2815515655446004  # the tenth percentile of the standard normal
 
 
 @dataclass(slots=True)
 class Block:
-    """The sums of one metric over ten seconds; `slower` counts answers beyond each bound."""
+    """The sums of one metric over ten seconds; `slower` counts answers beyond each bound.
+
+    `beside` are the events of a canary that served at the same time.
+    """
 
     index: int
     bad: float = 0.0
     all: float = 0.0
     slower: dict[float, float] = field(default_factory=dict)
+    beside: float = 0.0
+
+    def add(self, row: RatioTick | LatencyTick) -> None:
+        """Count one tick."""
+        if isinstance(row, RatioTick):
+            self.bad += row.bad
+            self.all += row.all
+            return
+        answers = row.le.get(inf, 0.0)
+        self.all += answers
+        for bound, within in row.le.items():
+            self.slower[bound] = self.slower.get(bound, 0.0) + answers - within
 
 
 @dataclass(slots=True)
@@ -48,25 +66,66 @@ class Series:
         return self.last - start + (self.step if self.step < inf else 1.0)
 
 
+Counts = tuple[float, float]  # counted events, and all of them
+
+
+class Pair:
+    """Both arms of one rollout, side by side, in ten-second blocks: the last 120 of them."""
+
+    def __init__(self) -> None:
+        self._arms: dict[Arm, dict[str, dict[int, Block]]] = {arm: {} for arm in Arm}
+
+    def feed(self, row: Row) -> None:
+        """Take a row of either arm."""
+        if isinstance(row, RatioTick | LatencyTick):
+            index = int(row.t // BLOCK_SECONDS)
+            blocks = self._arms[row.arm].setdefault(row.metric, {})
+            if index not in blocks:
+                blocks[index] = Block(index)
+                blocks.pop(index - PAIRED_BLOCKS, None)
+            blocks[index].add(row)
+
+    def __len__(self) -> int:
+        """How many blocks it has of the metric that was seen longest."""
+        return max(
+            (len(blocks) for arm in self._arms.values() for blocks in arm.values()), default=0
+        )
+
+    def counts(
+        self, metric: str, counted: Callable[[Block], float]
+    ) -> Sequence[tuple[Counts, Counts]]:
+        """What canary and baseline did, block by block, where both did anything."""
+        canary, baseline = (self._arms[arm].get(metric, {}) for arm in Arm)
+        both = ((one, baseline[at]) for at, one in sorted(canary.items()) if at in baseline)
+        return [
+            ((counted(one), one.all), (counted(two), two.all))
+            for one, two in both
+            if one.all > 0 and two.all > 0
+        ]
+
+
 class History:
-    """The baseline's own past, metric by metric. Rows of the canary are left out."""
+    """The baseline's own past, metric by metric; of canaries, only how much they were asked."""
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
+        self._pairs: deque[Pair] = deque()
+
+    def learn(self, pair: Pair) -> None:
+        """Take both arms of a rollout that was found to do no harm; the oldest make room."""
+        self._pairs.append(pair)
+        while len(self._pairs) > 1 and sum(map(len, self._pairs)) > PAIRED_BLOCKS:
+            self._pairs.popleft()
 
     def feed(self, row: Row) -> None:
         """Take a row; rows come in the order of time."""
-        if not isinstance(row, RatioTick | LatencyTick) or row.arm is not Arm.BASELINE:
+        if not isinstance(row, RatioTick | LatencyTick):
             return
         block = self._block(row.metric, row.t)
-        if isinstance(row, RatioTick):
-            block.bad += row.bad
-            block.all += row.all
-            return
-        answers = row.le.get(inf, 0.0)
-        block.all += answers
-        for bound, within in row.le.items():
-            block.slower[bound] = block.slower.get(bound, 0.0) + answers - within
+        if row.arm is Arm.BASELINE:
+            block.add(row)
+        else:
+            block.beside += row.all if isinstance(row, RatioTick) else row.le.get(inf, 0.0)
 
     def _block(self, metric: str, t: float) -> Block:
         series = self._series.get(metric)
@@ -95,9 +154,10 @@ class History:
         return sum(block.all for block in self._blocks(metric))
 
     def rate(self, metric: str) -> float:
-        """Events (for errors and latency: requests) per second."""
+        """Events (for errors and latency: requests) per second, those of a canary included."""
         seconds = self.seconds_of(metric)
-        return self.all(metric) / seconds if seconds > 0 else 0.0
+        everything = sum(block.all + block.beside for block in self._blocks(metric))
+        return everything / seconds if seconds > 0 else 0.0
 
     def p(self, metric: str) -> float | None:
         """The fraction of counted events, (bad + 1/2)/(all + 1): never zero. None: never seen."""
@@ -121,14 +181,19 @@ class History:
 
     def phi(self, metric: str) -> float:
         """How much more a rate scatters than independent requests would; 3 until learnt."""
-        learnt = dispersion((block.bad, block.all) for block in self._blocks(metric))
+        learnt = self._scatter(metric, lambda block: block.bad)
         return UNLEARNT_PHI if learnt is None else learnt
 
     def phi_slower(self, metric: str, bound: float) -> float | None:
         """The same for "slower than bound"; None until learnt."""
-        return dispersion(
-            (block.slower.get(bound, 0.0), block.all) for block in self._blocks(metric)
-        )
+        return self._scatter(metric, lambda block: block.slower.get(bound, 0.0))
+
+    def _scatter(self, metric: str, counted: Callable[[Block], float]) -> float | None:
+        """By pairs of releases if there are enough, else by the baseline alone."""
+        paired = paired_dispersion(pair.counts(metric, counted) for pair in self._pairs)
+        if paired is not None:
+            return paired
+        return dispersion((counted(block), block.all) for block in self._blocks(metric))
 
     def _blocks(self, metric: str) -> Sequence[Block]:
         series = self._series.get(metric)
@@ -153,9 +218,42 @@ def dispersion(blocks: Iterable[tuple[float, float]]) -> float | None:
         return None
     p = events / everything
     residues = [(e - n * p) / sqrt(n) for e, n in full]
-    square = sum((b - a) ** 2 for a, b in pairwise(residues)) / (len(full) - 1)
-    freedom = 2 * (len(full) - 1) / 3
-    bound = square / 2 / (p * (1 - p)) * freedom / _chi_squared_10(freedom)
+    squares = [(b - a) ** 2 / (p * (1 - p)) for a, b in pairwise(residues)]
+    return _upper_bound(squares)
+
+
+def paired_dispersion(rollouts: Iterable[Sequence[tuple[Counts, Counts]]]) -> float | None:
+    """The over-dispersion phi of the *difference* of two arms, as a 90 % upper bound in 1 to 20.
+
+    In each block z = (p_c - p_b)/sqrt(p (1 - p) (1/n_c + 1/n_b)), p that of both arms together: its
+    variance is phi however the service's own rate drifts. Of successive z within a rollout, so that
+    a lasting difference between the two releases does not count; a block without events, or with
+    nothing else, says nothing. Degrees of freedom as for `dispersion`.
+
+    Returns:
+        phi, or None for fewer than 12 blocks or 30 events of the rarer kind.
+    """
+    squares: list[float] = []
+    events = others = 0.0
+    blocks = 0
+    for rollout in rollouts:
+        scores = []
+        for (e_c, n_c), (e_b, n_b) in rollout:
+            p = (e_c + e_b) / (n_c + n_b)
+            events, others = events + e_c + e_b, others + n_c + n_b - e_c - e_b
+            if 0 < p < 1:
+                scores.append((e_c / n_c - e_b / n_b) / sqrt(p * (1 - p) * (1 / n_c + 1 / n_b)))
+        blocks += len(scores)
+        squares += [(b - a) ** 2 for a, b in pairwise(scores)]
+    if blocks < ENOUGH_BLOCKS or not squares or min(events, others) < ENOUGH_EVENTS:
+        return None
+    return _upper_bound(squares)
+
+
+def _upper_bound(squares: Sequence[float]) -> float:
+    """Phi from squared successive differences, each of mean 2 phi."""
+    freedom = 2 * len(squares) / 3
+    bound = sum(squares) / len(squares) / 2 * freedom / _chi_squared_10(freedom)
     return min(max(bound, 1.0), LARGEST_PHI)
 
 

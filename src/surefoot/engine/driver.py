@@ -154,6 +154,8 @@ class Driver:
         if before.phase is after.phase:
             return
         if after.phase in LIVE and before.phase in EXPOSED:
+            if after.phase is Phase.VERIFIED:
+                run.watch.learn()
             run.watch.end()
             run.watch.begin_soak()
             self.outside.telemetry.forget(run.name)

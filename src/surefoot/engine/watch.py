@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from surefoot.analysis.band import HostWatch, in_band, latency_in_band
-from surefoot.analysis.history import History
+from surefoot.analysis.history import History, Pair
 from surefoot.analysis.judge import Judge
 from surefoot.analysis.liveness import Liveness, Observation
 from surefoot.analysis.plan import JudgePlan
@@ -79,6 +79,7 @@ class Exposure:
     judging: bool = True
     abandoned: int = 0
     pending: list[ShareRow] = field(default_factory=list)
+    pair: Pair = field(default_factory=Pair)
 
     def tick(self, rows: Sequence[Row], t: float) -> None:
         """One second's rows; shares that changed before it go first, later ones wait."""
@@ -90,8 +91,14 @@ class Exposure:
         """Append to the evidence, then judge it: a restart reads just what was judged."""
         with self.file.open("a", encoding="utf-8") as file:
             file.writelines(row_to_json(row) + "\n" for row in rows)
+        self.take(rows)
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Judge rows, and keep both arms of what came after the warm-up."""
         for row in rows:
             self.judge.feed(row)
+            if row.t >= self.judge.plan.warm_up:
+                self.pair.feed(row)
 
     def count(self, rows: Sequence[Row]) -> None:
         """Add what users got."""
@@ -122,7 +129,7 @@ class Watch:
     after_undo: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=int(BAND_S)))
     last_tick: float | None = None  # boottime of the last look that brought anything
     last: Metered | None = None
-    alone_s: float = 0.0
+    watched_s: float = 0.0
     going_back: bool = False
     before_soak: float | None = None
 
@@ -149,8 +156,7 @@ class Watch:
         exposure = Exposure(change, Judge(plan), began, self.evidence(change))
         exposure.began = min(began, now - last)
         exposure.host, exposure.judging = _host(plan), judging
-        for row in rows:
-            exposure.judge.feed(row)
+        exposure.take(rows)
         exposure.count(rows)
         gap = now - exposure.began - last
         if judging and gap > 0:
@@ -180,6 +186,11 @@ class Watch:
         self.going_back = False
         self.after_undo.clear()
 
+    def learn(self) -> None:
+        """The change was verified: how both releases scattered side by side is worth knowing."""
+        if self.exposure:
+            self.history.learn(self.exposure.pair)
+
     def begin_soak(self) -> None:
         """Late harm is judged against what the live release was known to do."""
         history = self.history
@@ -200,8 +211,9 @@ class Watch:
         if self.going_back:
             self.after_undo.append(metered.rows)
             return
+        self._remember(metered)
         if exposure is None:
-            self._remember(metered)
+            self._watch_soak(metered)
             return
         t = max((row.t for row in metered.rows), default=now - exposure.began)
         exposure.tick(metered.rows, t)
@@ -213,10 +225,13 @@ class Watch:
             exposure.host.feed(*_errors(metered.rows, Arm.BASELINE))
 
     def _remember(self, metered: Metered) -> None:
-        """The live release's own past; it knows only the seconds in which that served alone."""
-        self.alone_s += 1.0
+        """The live release's own past, in the seconds in which it was watched."""
+        self.watched_s += 1.0
         for row in metered.rows:
-            self.history.feed(replace(row, t=self.alone_s))
+            self.history.feed(replace(row, t=self.watched_s))
+
+    def _watch_soak(self, metered: Metered) -> None:
+        """Late harm of the live release, which has nothing beside it any more."""
         if self.soak is None or self.soak_reading is not None:
             return
         self.soak.feed(*_errors(metered.rows, Arm.BASELINE))
