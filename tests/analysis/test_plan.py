@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import inf
 
 import pytest
-from analysis_streams import BOUNDS, ERRORS, LATENCY, Service, count, learnt
+from analysis_streams import BOUNDS, ERRORS, LATENCY, Service, buckets, count, learnt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,6 +134,21 @@ def test_latency_takes_the_rung_of_errors():
     assert declared.margin is not None
     assert declared.margin.rung == "D"
     assert rung_not_narrower(Margin(1.1, 0.1, "declared")).name == "A"
+
+
+def test_latency_that_scatters_takes_a_wider_rung_than_errors():
+    """On a host whose speed jumps, latency is proven in time at a margin that says so."""
+    history = past(200, 0.0)
+    dice = random.Random(3)
+    for t in range(5, 600, 10):
+        slow = dice.choice([0.8, 1.0, 1.4])
+        le = buckets(dice, 2000, slow)
+        history.feed(LatencyTick(t, "latency", Arm.BASELINE, le))
+    errors, latency = plan_from_history(history, [ERRORS, LATENCY], Rules()).metrics
+    assert errors.margin.rung == "A"
+    assert latency.phi == 20.0
+    assert latency.margin.rung > "A"
+    assert latency.required
 
 
 def test_bounds_are_judged_near_the_fractions():

@@ -181,10 +181,7 @@ def plan_from_history(history: History, declared: Sequence[MetricPlan], rules: R
         expect=rules.expect,
         sticky=rules.sticky,
     )
-    settled = settle(plan, history)
-    return replace(
-        settled, metrics=tuple(_with_bounds_phi(metric, history) for metric in settled.metrics)
-    )
+    return settle(plan, history)
 
 
 def _steps(rules: Rules, history: History, declared: Sequence[MetricPlan]) -> tuple[float, ...]:
@@ -200,7 +197,8 @@ def _steps(rules: Rules, history: History, declared: Sequence[MetricPlan]) -> tu
 def settle(plan: JudgePlan, history: History) -> JudgePlan:
     """Fix what is open of each metric that has at least 60 s of history; leave the rest open.
 
-    Errors come first, for latency takes their rung.
+    Errors come first, for latency takes their rung: or a wider one, where it scatters so much that
+    theirs could not be proven in time.
     """
     order = sorted(plan.metrics, key=lambda metric: metric.group != "errors")
     done: dict[str, MetricPlan] = {}
@@ -238,7 +236,11 @@ def _settle_latency(
     first, w = arms_at(metric, plan.last_share)
 
     def with_limits(limits: Limits) -> tuple[Bound, ...]:
-        return fix_bounds(slower, limits, metric.judged)
+        """Each bound tempered by its own scatter; where that is not learnt, by the metric's."""
+        return tuple(
+            replace(bound, phi=history.phi_slower(metric.name, bound.x))
+            for bound in fix_bounds(slower, limits, metric.judged)
+        )
 
     def seconds(rung: Rung) -> float:
         rate = first * (metric.rate or 0.0)
@@ -253,11 +255,11 @@ def _settle_latency(
         return replace(metric, bounds=bounds)
     if not slower:
         return metric
+    rung, in_time = choose_rung(seconds, plan.time_limit, plan.largest_margin)
     if errors is not None and errors.margin is not None:
-        rung = rung_named(errors.margin.rung) or rung_not_narrower(errors.margin)
-        in_time = seconds(rung) <= PATIENT * plan.time_limit
-    else:
-        rung, in_time = choose_rung(seconds, plan.time_limit, plan.largest_margin)
+        lead = rung_named(errors.margin.rung) or rung_not_narrower(errors.margin)
+        if RUNGS.index(lead) >= RUNGS.index(rung):
+            rung, in_time = lead, seconds(lead) <= PATIENT * plan.time_limit
     return replace(
         metric,
         margin=rung.latency_margin,
@@ -279,16 +281,6 @@ def _with_phi(metric: MetricPlan, history: History) -> MetricPlan:
     learnt = (history.phi_slower(metric.name, bound.x) for bound in bounds)
     return replace(
         metric, phi=max((phi for phi in learnt if phi is not None), default=UNLEARNT_PHI)
-    )
-
-
-def _with_bounds_phi(metric: MetricPlan, history: History) -> MetricPlan:
-    """Each bound tempered by its own scatter; where that is not learnt, by the metric's."""
-    return replace(
-        metric,
-        bounds=tuple(
-            replace(bound, phi=history.phi_slower(metric.name, bound.x)) for bound in metric.bounds
-        ),
     )
 
 
