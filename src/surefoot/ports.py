@@ -436,6 +436,9 @@ class Store(Protocol):
     async def save(self, saved: Saved) -> tuple[Entry, ...]:
         """All of it or nothing; returns the entries with their numbers."""
 
+    async def keep(self, kept: Sequence[Saved]) -> None:
+        """All that `save` could not take yet, where it survives a full disk and our own end."""
+
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None
     ) -> tuple[Entry, ...]:

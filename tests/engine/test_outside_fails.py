@@ -44,6 +44,22 @@ async def test_undo_does_not_wait_for_a_slow_store(world: World):
     assert (await world.until_settled(number, within=60)).cause is Cause.PERSON
 
 
+async def test_an_order_outlives_a_locked_store_and_the_daemon(world: World):
+    """Undone while nothing can be written down; killed then; who ordered it is still known."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    world.store.faults.fail_for(30, "save")
+    await world.undo(number)
+    assert world.share(number) == 0
+    await world.end()
+    await world.live(40)
+    await world.up()
+    assert (await world.until_settled(number, within=60)).cause is Cause.PERSON
+    assert [entry.kind for entry in await world.ledger(number)].count("undo") == 1
+
+
 async def test_harm_does_not_wait_for_a_locked_store(world: World):
     """The verdict's order is carried out first and written down as soon as that goes."""
     await world.open()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from surefoot.adapters.store import SqliteStore
+from surefoot.adapters.store.journal import Journal
 from surefoot.adapters.store.rows import STATE_VERSION, change_from, change_row
 from surefoot.adapters.store.tables import metadata
 from surefoot.domain.change import Change, Commit, Diff, Intent, Person, Stamps
@@ -230,7 +231,8 @@ async def test_only_its_owner_can_read_it(loose_file: Path) -> None:
     await store.save(Saved((a_change(),)))
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in loose_file.parent.iterdir()}
     await store.close()
-    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+    names = ("store.db", "store.db-wal", "store.db-shm", "store.journal")
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 async def test_the_migrations_make_the_tables_that_are_queried(
@@ -327,3 +329,76 @@ async def _left_in(path: Path) -> tuple[ServiceRecord, tuple[Entry, ...]]:
     entries = await store.entries(0, 100_000)
     await store.close()
     return record, entries
+
+
+async def test_what_was_kept_is_taken_in_by_the_next_start(path: Path) -> None:
+    """An order that the store could not take survives our own end, and is taken in once."""
+    store = SqliteStore(path)
+    await store.open()
+    first, second = (replace(an_entry(), says=f"Bo orders {n} undone.") for n in (1, 2))
+    kept = [Saved(changes=(a_change(n),), entries=(one,)) for n, one in ((1, first), (2, second))]
+    await store.save(kept[0])
+    await store.keep(kept)
+    await store.close()
+    for _ in range(2):
+        again = SqliteStore(path)
+        await again.open()
+        assert [entry.says for entry in await again.entries(0, 9)] == [first.says, second.says]
+        assert [change.number for change in await again.changes()] == [1, 2]
+        await again.close()
+
+
+async def test_what_is_kept_replaces_what_was_kept_before(path: Path) -> None:
+    """Nothing waits any more: nothing is taken in."""
+    store = SqliteStore(path)
+    await store.open()
+    await store.keep([Saved(entries=(an_entry(),))])
+    await store.keep([])
+    await store.close()
+    again = SqliteStore(path)
+    await again.open()
+    assert await again.entries(0, 9) == ()
+    await again.close()
+
+
+@pytest.mark.parametrize("cut", [0, 3, 17, 60, 80])
+def test_a_write_that_was_cut_off_leaves_the_one_before(tmp_path: Path, cut: int) -> None:
+    """The journal is whole at any moment, whatever the last write did."""
+    journal = Journal(tmp_path / "ledger.journal")
+    journal.prepare()
+    assert journal.read() == b""
+    journal.write(b"one" * 20)
+    before = journal._path.read_bytes()
+    journal.write(b"two" * 20)
+    after = journal._path.read_bytes()
+    torn = next(at for at in range(len(before)) if before[at] != after[at])
+    journal._path.write_bytes(after[: torn + cut] + before[torn + cut :])
+    assert journal.read() == (b"one" * 20 if cut < 80 else b"two" * 20)
+    journal.write(b"three")
+    assert journal.read() == b"three"
+
+
+def test_the_journal_needs_no_room_of_the_disk(tmp_path: Path) -> None:
+    """Its space is taken beforehand, and what does not fit is refused."""
+    journal = Journal(tmp_path / "ledger.journal")
+    journal.prepare()
+    blocks = journal._path.stat().st_blocks
+    journal.write(b"x" * 1_000_000)
+    assert journal._path.stat().st_blocks == blocks
+    assert stat.S_IMODE(journal._path.stat().st_mode) == 0o600
+    with pytest.raises(OSError, match="do not fit"):
+        journal.write(b"x" * 1_100_000)
+
+
+async def test_reading_waits_for_no_lock(path: Path, store: SqliteStore) -> None:
+    """Another program that holds the store keeps nobody from looking, nor from being known."""
+    token = await store.add_token(ANA, "hash", 1.0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await store.tokens() == (token,)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(OutsideFailed, match="locked"):
+            await store.save(Saved(entries=(an_entry(),)))
+        assert asyncio.get_running_loop().time() - began < 2
+        other.execute("ROLLBACK")
+    await store.save(Saved(entries=(an_entry(),)))

@@ -42,6 +42,7 @@ class Desk:
         self._stop = stop
         self._listeners: set[asyncio.Queue[Entry]] = set()
         self._shipping = asyncio.Lock()
+        self._tokens: tuple[Token, ...] | None = None  # as the store has them, once it was asked
 
     def health(self) -> Health:
         """Who answers."""
@@ -401,22 +402,25 @@ class Desk:
     # --- people --------------------------------------------------------------------------------
 
     async def who(self, secret: str) -> Person | None:
-        """The person behind a token, or None."""
+        """The person behind a token, or None. A store that is locked shuts nobody out."""
         wanted = hashed(secret)
-        for token in await self.outside.store.tokens():
+        for token in await self.tokens():
             if token.revoked_at is None and secrets.compare_digest(token.hashed, wanted):
                 return token.person
         return None
 
     async def tokens(self) -> tuple[Token, ...]:
         """Every token, without its secret."""
-        return await self.outside.store.tokens()
+        if self._tokens is None:
+            self._tokens = await self.outside.store.tokens()
+        return self._tokens
 
     async def new_token(self, person: Person, by: Person) -> tuple[Token, str]:
         """A token for a person, and its secret: shown once, stored hashed."""
         secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
         now = self.outside.clock.now()
         token = await self.outside.store.add_token(person, hashed(secret), now)
+        self._tokens = None
         says = f"{by.name} gives {person.name} a token."
         await self.driver.save(Saved(entries=(self._entry(None, None, "token", says, by),)))
         return token, secret
@@ -424,6 +428,7 @@ class Desk:
     async def revoke_token(self, token: int, by: Person) -> None:
         """Close a token."""
         await self.outside.store.revoke_token(token, self.outside.clock.now())
+        self._tokens = None
         says = f"{by.name} revokes token {token}."
         await self.driver.save(Saved(entries=(self._entry(None, None, "token", says, by),)))
 

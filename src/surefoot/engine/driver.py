@@ -310,10 +310,16 @@ class Driver:
         return True
 
     async def written(self, run: ServiceRun) -> None:
-        """Wait until nothing is kept any more; a store that cannot is not waited for."""
+        """Wait until nothing waits for the store; when it cannot, see that nothing is lost."""
         deadline = self.outside.clock.boottime() + WRITTEN_S
         while run.unsaved and self.outside.clock.boottime() < deadline:
             await self.outside.clock.sleep(WRITTEN_LOOK_S)
+        waiting = [saved for one in self.runs.values() for saved in one.unsaved]
+        if waiting:
+            try:
+                await self.outside.store.keep(waiting)
+            except OutsideFailed as failed:
+                log.warning("%s", failed)
 
     def order_late(self, run: ServiceRun, saved: Saved) -> None:
         """An order that is obeyed before it is written down; the driver writes it."""

@@ -1,5 +1,6 @@
 """The ledger and the present, in memory."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from surefoot.domain.change import Change, Person
@@ -23,6 +24,7 @@ class MemoryStore:
         self._acts: list[tuple[str, int, str]] = []
         self._tokens: list[Token] = []
         self._epoch = 0
+        self._kept: tuple[Saved, ...] = ()
 
     async def services(self) -> tuple[ServiceRecord, ...]:
         """Every service."""
@@ -55,6 +57,10 @@ class MemoryStore:
         self._entries += entries
         self._acts += saved.acts
         return entries
+
+    async def keep(self, kept: Sequence[Saved]) -> None:
+        """What waits for `save`, until the next daemon begins."""
+        self._kept = tuple(kept)
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None
@@ -89,9 +95,12 @@ class MemoryStore:
         self._tokens[token - 1] = replace(known, revoked_at=known.revoked_at or at)
 
     async def next_epoch(self) -> int:
-        """A number higher than any before."""
+        """A number higher than any before; a new daemon also takes in what was kept."""
         await self.faults.meet("next_epoch")
         self._epoch += 1
+        for saved in self._kept:
+            if saved.entries and not any(_same(one, saved.entries[0]) for one in self._entries):
+                await self.save(saved)
         return self._epoch
 
     def park(self, service: str, number: int) -> None:
@@ -108,6 +117,10 @@ class MemoryStore:
             tuple(self._tokens),
             self._epoch,
         )
+
+
+def _same(entry: Entry, kept: NewEntry) -> bool:
+    return (entry.at, entry.change, entry.says) == (kept.at, kept.change, kept.says)
 
 
 def _numbered(entry: NewEntry, seq: int) -> Entry:

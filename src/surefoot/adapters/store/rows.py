@@ -1,14 +1,14 @@
 """Domain values to rows and back. No database here."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
 from surefoot.domain.change import Change, Person
-from surefoot.ports import Entry, NewEntry, ServiceRecord, Token
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
 
 __all__ = [
     "STATE_VERSION",
@@ -17,6 +17,8 @@ __all__ = [
     "change_row",
     "entry_from",
     "entry_row",
+    "kept_as_bytes",
+    "kept_from",
     "service_from",
     "service_row",
     "token_from",
@@ -97,6 +99,22 @@ def token_from(row: Row) -> Token:
         created_at=row["created_at"],
         revoked_at=row["revoked_at"],
     )
+
+
+def kept_as_bytes(kept: Sequence[Saved]) -> bytes:
+    """Transactions that wait for the store, as the journal keeps them."""
+    return msgspec.json.encode({"version": STATE_VERSION, "kept": kept})
+
+
+def kept_from(data: bytes) -> tuple[Saved, ...]:
+    """The transactions of a journal; none where this version cannot read it."""
+    try:
+        record = json.loads(data) if data else {}
+        if record.get("version") != STATE_VERSION:
+            return ()
+        return msgspec.convert(record["kept"], tuple[Saved, ...])
+    except (json.JSONDecodeError, msgspec.ValidationError):
+        return ()
 
 
 def _json(value: object) -> str:

@@ -5,10 +5,11 @@ stops the event loop. A caller that is cancelled while it waits leaves a whole t
 """
 
 import asyncio
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,16 +33,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from surefoot.adapters.store import rows, tables
+from surefoot.adapters.store.journal import Journal
 from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
-from surefoot.ports import Entry, Saved, ServiceRecord, Token
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
 
 __all__ = ["SqliteStore"]
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 5_000
+BUSY_TIMEOUT_MS = 250  # the engine asks again; nobody who gives a service back waits longer
 OWNER_ONLY = 0o600
+log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -54,6 +57,7 @@ class SqliteStore:
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         """Keep the store in `path`; `now` gives the stamps of rows, in epoch seconds."""
         self._path = path
+        self._journal = Journal(path.with_suffix(".journal"))
         self._now = now
         self._engine = _engine(path)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
@@ -66,6 +70,7 @@ class SqliteStore:
             OutsideFailed: it cannot be opened.
         """
         await self._on_writer(self._prepare)
+        await self._take_in()
 
     async def close(self) -> None:
         """Finish what is under way and let go of the file."""
@@ -75,7 +80,7 @@ class SqliteStore:
     async def services(self) -> tuple[ServiceRecord, ...]:
         """Every service, by name."""
         query = select(tables.service).order_by(tables.service.c.name)
-        return await self._run(lambda db: tuple(map(rows.service_from, _found(db, query))))
+        return await self._read(lambda db: tuple(map(rows.service_from, _found(db, query))))
 
     async def changes(self, service: str | None = None) -> tuple[Change, ...]:
         """Changes that this version can read, oldest first."""
@@ -93,26 +98,37 @@ class SqliteStore:
         Raises:
             Refused: a change stands there in a form that a newer Surefoot wrote.
         """
-        now = self._now()
-        services = [rows.service_row(record) for record in saved.services]
-        changes = [rows.change_row(change, now) for change in saved.changes]
-        entries = [rows.entry_row(entry) for entry in saved.entries]
-        acts = [
-            {"service": service, "change": number, "act": act, "at": now}
-            for service, number, act in saved.acts
-        ]
+        return await self._run(_saving(saved, self._now()))
 
-        def work(db: Connection) -> tuple[Entry, ...]:
-            for row in services:
-                _put_service(db, row)
-            for row in changes:
-                _put_change(db, row)
-            written = tuple(_append(db, row) for row in entries)
-            if acts:
-                db.execute(insert(tables.act), acts)
-            return written
+    async def keep(self, kept: Sequence[Saved]) -> None:
+        """Transactions that `save` could not take survive in space set aside, until it can.
 
-        return await self._run(work)
+        What was kept before is forgotten: give all that waits. The next `open` takes in what the
+        ledger does not have by then.
+        """
+        try:
+            await asyncio.to_thread(self._journal.write, rows.kept_as_bytes(kept))
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    async def _take_in(self) -> None:
+        for saved in rows.kept_from(await asyncio.to_thread(self._journal.read)):
+            first = saved.entries[0] if saved.entries else None
+            if first is None or await self._has(first):
+                continue
+            log.warning("taken in from the journal: %s", first.says)
+            await self.save(saved)
+
+    async def _has(self, entry: NewEntry) -> bool:
+        columns = tables.ledger.c
+        query = select(columns.seq).where(
+            columns.at == entry.at,
+            columns.service == entry.service,
+            columns.change == entry.change,
+            columns.kind == entry.kind,
+            columns.says == entry.says,
+        )
+        return bool(await self._read(lambda db: _found(db, query)))
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None
@@ -124,12 +140,12 @@ class SqliteStore:
         if change is not None:
             query = query.where(tables.ledger.c.change == change)
         query = query.order_by(tables.ledger.c.seq).limit(limit)
-        return await self._run(lambda db: tuple(map(rows.entry_from, _found(db, query))))
+        return await self._read(lambda db: tuple(map(rows.entry_from, _found(db, query))))
 
     async def tokens(self) -> tuple[Token, ...]:
         """Every token ever given, the revoked ones too."""
         query = select(tables.token).order_by(tables.token.c.id)
-        return await self._run(lambda db: tuple(map(rows.token_from, _found(db, query))))
+        return await self._read(lambda db: tuple(map(rows.token_from, _found(db, query))))
 
     async def add_token(self, person: Person, hashed: str, at: float) -> Token:
         """Remember a person's key by its hash; `at` in epoch seconds."""
@@ -171,7 +187,7 @@ class SqliteStore:
         query = select(tables.change).order_by(tables.change.c.id)
         if service is not None:
             query = query.where(tables.change.c.service == service)
-        return await self._run(
+        return await self._read(
             lambda db: tuple(
                 ((row["service"], row["number"]), rows.change_from(row))
                 for row in _found(db, query)
@@ -179,10 +195,19 @@ class SqliteStore:
         )
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
-        """One transaction on the writer's thread."""
+        """One transaction that may write, on the writer's thread."""
 
         def transaction() -> T:
             with self._engine.begin() as db:
+                return work(db)
+
+        return await self._on_writer(transaction)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        """One that only reads: no lock of another program is waited for."""
+
+        def transaction() -> T:
+            with self._engine.connect().execution_options(reads=True) as db, db.begin():
                 return work(db)
 
         return await self._on_writer(transaction)
@@ -191,17 +216,24 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._writer, work)
         except (SQLAlchemyError, OSError) as error:
-            raise OutsideFailed(
-                f"The store {self._path} could not be used: {_reason(error)}.",
-                cure="See that its disk has room and that this user may write there; "
-                "it is tried again.",
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: SQLAlchemyError | OSError) -> OutsideFailed:
+        return OutsideFailed(
+            f"The store {self._path} could not be used: {_reason(error)}.",
+            cure="See that its disk has room and that this user may write there; "
+            "it is tried again.",
+        )
 
     def _prepare(self) -> None:
         # Made with its mode before anything is written: SQLite gives its side files the same one.
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
         self._path.chmod(OWNER_ONLY)
+        try:
+            self._journal.prepare()
+        except OSError as error:  # one that is full already can still give services back
+            log.warning("no space could be set aside beside the store: %s", error)
         config = Config()
         config.set_main_option("script_location", "surefoot.adapters.store:migrations")
         try:
@@ -235,11 +267,35 @@ def _set_up(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None
 
 
 def _begin(db: Connection) -> None:
-    db.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = db.get_execution_options().get("reads", False)
+    db.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _found(db: Connection, query: Executable) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in db.execute(query).mappings()]
+
+
+def _saving(saved: Saved, now: float) -> Callable[[Connection], tuple[Entry, ...]]:
+    """What one transaction does; its rows are made before the writer's thread is asked."""
+    services = [rows.service_row(record) for record in saved.services]
+    changes = [rows.change_row(change, now) for change in saved.changes]
+    entries = [rows.entry_row(entry) for entry in saved.entries]
+    acts = [
+        {"service": service, "change": number, "act": act, "at": now}
+        for service, number, act in saved.acts
+    ]
+
+    def work(db: Connection) -> tuple[Entry, ...]:
+        for row in services:
+            _put_service(db, row)
+        for row in changes:
+            _put_change(db, row)
+        written = tuple(_append(db, row) for row in entries)
+        if acts:
+            db.execute(insert(tables.act), acts)
+        return written
+
+    return work
 
 
 def _put_service(db: Connection, row: dict[str, Any]) -> None:
