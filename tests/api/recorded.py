@@ -104,6 +104,7 @@ FIRST = ChangeStatus(
     asked=(),
     size=Size(38, 12, 3, 1),
     files=("app.py", "prices.py", "test_shop.py"),
+    commits=("abc1234 faster export (Ann Example)",),
     parts=(PartStatus("checks", "done", 4.2, "12 passed"), PartStatus("review", "open", None, "")),
     wait=None,
     position=None,

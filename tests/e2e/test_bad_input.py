@@ -42,6 +42,31 @@ def test_a_malformed_manifest_names_file_line_and_cure(world, clean):
     assert world.get("/v1/ledger?after=0&limit=1000") == before
 
 
+def test_several_commits_are_listed_and_can_be_taken_one_by_one(world, clean):
+    """As one change with its authors named, or with --each as changes in their order."""
+    subjects = ["one", "two; rm -rf", "three"]
+    for n, subject in enumerate(subjects):
+        clean.commit(subject, seconds=0.001 * n)
+    done = world.cli("ship", "--detach", folder=clean.folder)
+    assert done.returncode == 0, done.stderr
+    assert "3 commits that nobody shipped yet" in done.stdout
+    assert "two; rm -rf (Ana)" in done.stdout
+    assert "surefoot ship --each" in done.stdout
+    number = world.get("/v1/changes")["changes"][0]["number"]
+    assert f"surefoot undo {number} && " in done.stdout
+    assert world.cli("undo", str(number), folder=clean.folder).returncode == 0
+    refused = world.cli("ship", "--each", "--why", "all", folder=clean.folder)
+    assert refused.returncode == 2
+    assert "trailers" in refused.stderr
+    done = world.cli("ship", "--each", "--detach", "--json", folder=clean.folder)
+    assert done.returncode == 0, done.stderr
+    changes = json.loads(done.stdout)["changes"]
+    assert [one["why"] for one in changes] == subjects
+    assert [one["base_number"] for one in changes] == [0, *(c["number"] for c in changes[:2])]
+    for one in reversed(changes):
+        world.post(f"/v1/changes/{one['number']}/undo", {"because": "seen"})
+
+
 @pytest.mark.parametrize("revision", ["nowhere", "--upload-pack=touch /tmp/x", "$(id)", "a;b"])
 def test_an_unknown_or_hostile_revision_is_refused(world, clean, revision):
     """Named in the answer, with what to do; it reaches no shell and no option parser."""

@@ -166,7 +166,7 @@ def test_without_traffic_and_without_an_answer_it_is_given_back(world):
 
 
 def test_undo_works_at_any_time_for_any_member(world, load):
-    """While rolling out, and in the soak; the second undo says that there is nothing to undo."""
+    """Rolling out, verifying, in the soak; the second undo says that there is nothing to undo."""
     shop = world.service("undone")
     shop.adopt()
     users = load(shop.port)
@@ -184,11 +184,42 @@ def test_undo_works_at_any_time_for_any_member(world, load):
     shop.commit("two", seconds=0.003)
     second = shop.ship()
     shop.until(second, "verifying")
-    shop.until(second, "verified")
-    world.post(f"/v1/services/{shop.name}/undo", {"because": "second thoughts"}, ANA)
+    world.post(f"/v1/changes/{second}/undo", {"because": "half of them is enough"}, BO)
     assert shop.until(second, "restored", 60)["cause"] == "person"
+    shop.git("reset", "--quiet", "--hard", "HEAD~1")
+    shop.commit("three", seconds=0.003)
+    third = shop.ship()
+    shop.until(third, "verified")
+    world.post(f"/v1/services/{shop.name}/undo", {"because": "second thoughts"}, ANA)
+    assert shop.until(third, "restored", 60)["cause"] == "person"
     assert shop.world.get(f"/v1/services/{shop.name}")["live"] == 0
     assert set(users.end()) == {"200"}
+
+
+def test_three_services_at_once_know_nothing_of_each_other(world, load):
+    """One is verified, one is restored and one is undone, at the same time; each by itself."""
+    good, bad, undone = (world.service(name) for name in ("good", "bad", "other"))
+    services = (good, bad, undone)
+    for service in services:
+        service.adopt()
+    users = [load(service.port, 60) for service in services]
+    for service in services:
+        service.history()
+    good.commit("harmless", seconds=0.004)
+    bad.commit("a fifth will fail", errors=0.2)
+    undone.commit("harmless too", seconds=0.004)
+    numbers = [service.ship() for service in services]
+    assert len(set(numbers)) == 3
+    undone.until(numbers[2], {"rolling_out", "verifying"})
+    world.post(f"/v1/changes/{numbers[2]}/undo", {"because": "looks odd"}, BO)
+    assert undone.until(numbers[2], "restored", 60)["cause"] == "person"
+    assert bad.until(numbers[1], "restored", 120)["cause"] == "harm"
+    assert good.change(numbers[0])["phase"] in {"rolling_out", "verifying"}
+    good.until(numbers[0], "verified")
+    assert [world.get(f"/v1/services/{one.name}")["live"] for one in services] == [numbers[0], 0, 0]
+    counts = [one.end() for one in users]
+    assert set(counts[0]) == set(counts[2]) == {"200"}
+    assert counts[1]["none"] == 0
 
 
 def test_two_changes_keep_the_lane_and_the_second_is_made_ready_meanwhile(world, load):

@@ -56,9 +56,12 @@ members = ["{ana}", "{bo}"]
 """
 
 
+PORTS = iter(range(18000 + os.getpid() % 97 * 20, 32000))
+
+
 def free_port():
-    """A port that was free a moment ago, outside the ephemeral range."""
-    for port in range(18000 + os.getpid() % 97 * 20, 32000):
+    """A port that was free a moment ago, outside the ephemeral range, and never given before."""
+    for port in PORTS:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -13,7 +13,7 @@ from surefoot.cli.errors import Left, Unreachable
 from surefoot.cli.output import note, show
 from surefoot.cli.views import ChangeView, view
 
-__all__ = ["LOOK_S", "follow"]
+__all__ = ["LOOK_S", "follow", "to_its_end"]
 
 LOOK_S = 0.3
 QUIET_S = 10.0  # plain lines: how often a changed sentence alone is worth a line
@@ -64,9 +64,20 @@ class PlainLines:
 
 
 def follow(daemon: Daemon, service: str | None, number: int, *, as_json: bool) -> int:
-    """Show a change until it has an exit code, and return that.
+    """Show a change until it has an exit code, say how it ended, and return the code.
 
-    Number 0 needs its service; any other is found without.
+    Number 0 needs its service; any other is found without. Raises as `to_its_end`.
+    """
+    raw = to_its_end(daemon, service, number, as_json=as_json)
+    change = view(raw, ChangeView)
+    show(raw, words.ending(change), as_json=as_json)
+    return change.exit_code or 0
+
+
+def to_its_end(
+    daemon: Daemon, service: str | None, number: int, *, as_json: bool
+) -> dict[str, Any]:
+    """Show a change until it has an exit code; returns it as the API gave it last.
 
     Raises:
         Left: the person pressed Ctrl-C.
@@ -74,16 +85,12 @@ def follow(daemon: Daemon, service: str | None, number: int, *, as_json: bool) -
     """
     try:
         with _screen(as_json=as_json) as screen:
-            raw, change = _watch(daemon, service, number, screen)
+            return _watch(daemon, service, number, screen)
     except KeyboardInterrupt:
         raise Left(number) from None
-    show(raw, words.ending(change), as_json=as_json)
-    return change.exit_code or 0
 
 
-def _watch(
-    daemon: Daemon, service: str | None, number: int, screen: Screen
-) -> tuple[dict[str, Any], ChangeView]:
+def _watch(daemon: Daemon, service: str | None, number: int, screen: Screen) -> dict[str, Any]:
     away_since: float | None = None
     while True:
         try:
@@ -100,7 +107,7 @@ def _watch(
             change = view(raw, ChangeView)
             screen.show(change)
             if change.exit_code is not None:
-                return raw, change
+                return raw
         time.sleep(LOOK_S)
 
 

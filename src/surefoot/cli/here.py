@@ -11,7 +11,16 @@ from pathlib import Path
 
 from surefoot.domain.errors import BadManifest, BadRevision, NotFound, OutsideFailed, Refused
 
-__all__ = ["MANIFEST", "Here", "Tip", "here", "remember_source", "tip", "top_folder"]
+__all__ = [
+    "MANIFEST",
+    "Here",
+    "Tip",
+    "commits_between",
+    "here",
+    "remember_source",
+    "tip",
+    "top_folder",
+]
 
 MANIFEST = "surefoot.toml"
 _SOURCE_KEY = "surefoot.source"
@@ -80,6 +89,26 @@ def tip(place: Here, revision: str) -> Tip:
         )
     subject = _git(place.top, "log", "-1", "--format=%s", "--end-of-options", full)
     return Tip(full, subject.stdout.strip())
+
+
+def commits_between(place: Here, base: str, revision: str) -> tuple[Tip, ...]:
+    """The commits of the first-parent line behind `base` up to `revision`, oldest first.
+
+    Raises:
+        BadRevision: this repository has not both of them.
+    """
+    listed = _git(
+        place.top,
+        *("log", "--reverse", "--first-parent", "--format=%H %s"),
+        *("--end-of-options", f"{base}..{revision}"),
+    )
+    if listed.returncode != 0:
+        raise BadRevision(
+            f"{place.top} does not know what came after {base[:10]}, which is shipped.",
+            cure="Fetch what your team has shipped: `git fetch`.",
+        )
+    lines = (line.partition(" ") for line in listed.stdout.splitlines())
+    return tuple(Tip(full, subject) for full, _, subject in lines)
 
 
 def remember_source(top: Path, source: str) -> None:

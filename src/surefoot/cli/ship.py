@@ -7,12 +7,12 @@ import click
 from surefoot.cli import words
 from surefoot.cli.client import Daemon, daemon
 from surefoot.cli.exits import Exit
-from surefoot.cli.follow import follow
-from surefoot.cli.here import tip
+from surefoot.cli.follow import follow, to_its_end
+from surefoot.cli.here import commits_between, tip
 from surefoot.cli.options import as_json, known_here, service_option, the_service
-from surefoot.cli.output import show
+from surefoot.cli.output import note, show
 from surefoot.cli.views import ChangeView, PlanView, ServiceView, view
-from surefoot.domain.errors import NotFound
+from surefoot.domain.errors import NotFound, Refused
 
 __all__ = ["adopt", "plan", "ship", "watch"]
 
@@ -35,17 +35,58 @@ def _intent(command: Any) -> Any:
 @click.command(short_help="Take a commit to verified in production.")
 @_revision
 @_intent
+@click.option("--each", is_flag=True, help="Each commit as a change of its own, oldest first.")
 @_detach
 @as_json
-def ship(revision: str, *, detach: bool, as_json: bool, **intent: Any) -> int:
+def ship(revision: str, *, each: bool, detach: bool, as_json: bool, **intent: Any) -> int:
     """Take commit REV (default: HEAD) to verified in production, and follow it.
 
     It may be left at any time: the change goes on.
     """
     asked = daemon()
+    if each:
+        if any(value not in (None, ()) for value in intent.values()):
+            raise click.UsageError("With --each, every commit says by its trailers what it is for.")
+        return _ship_each(asked, revision, detach=detach, as_json=as_json)
     service, body = _order(asked, revision, intent)
     raw = asked.post(f"/v1/services/{service}/changes", body)
+    if not as_json:
+        show(raw, words.several_commits(view(raw, ChangeView)), as_json=False)
     return _begin(asked, raw, detach=detach, as_json=as_json)
+
+
+def _ship_each(asked: Daemon, revision: str, *, detach: bool, as_json: bool) -> int:
+    """Ship commit by commit; all of them take their place before the first is followed.
+
+    Returns:
+        The exit code of the first change that does not end well, else that of the last.
+    """
+    place = known_here(asked)
+    last = tip(place, revision)
+    path = f"/v1/services/{place.service}"
+    base = asked.post(f"{path}/plan", {"revision": last.revision, "why": last.subject})["base"]
+    if base is None:
+        raise Refused(
+            f"Nothing of {place.service} is live, so there is nothing to come after.",
+            cure="`surefoot adopt REV` takes over what runs today.",
+        )
+    shipped = []
+    for commit in commits_between(place, base, last.revision):
+        body = {"revision": commit.revision, "why": commit.subject}
+        shipped.append(asked.post(f"{path}/changes", body))
+        note(words.heading(view(shipped[-1], ChangeView)))
+    code = Exit.DONE
+    for index, raw in enumerate(shipped if not detach else ()):
+        shipped[index] = to_its_end(asked, place.service, raw["number"], as_json=as_json)
+        change = view(shipped[index], ChangeView)
+        code = Exit(change.exit_code or 0)
+        if not as_json:
+            show(None, words.ending(change), as_json=False)
+        if code is not Exit.DONE:
+            break
+    if as_json:
+        show({"changes": shipped}, [], as_json=True)
+    return code
 
 
 @click.command(short_help="Say what ship would do; changes nothing.")

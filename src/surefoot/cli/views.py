@@ -126,6 +126,7 @@ class ChangeView(msgspec.Struct, frozen=True):
     asked: tuple[str, ...]
     size: SizeView
     files: tuple[str, ...]
+    commits: tuple[str, ...]
     parts: tuple[PartView, ...]
     wait: WaitView | None
     position: int | None

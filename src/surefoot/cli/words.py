@@ -31,6 +31,7 @@ __all__ = [
     "progress_line",
     "review_lines",
     "service_lines",
+    "several_commits",
     "size",
     "span",
     "way_back",
@@ -95,6 +96,17 @@ def _rate(bad: int, everything: int) -> str:
 def heading(change: ChangeView) -> str:
     """The first line on a change."""
     return f'{change.service} {change.number}  "{change.why}"  {size(change.size)}'
+
+
+def several_commits(change: ChangeView) -> list[str]:
+    """The commits of a change that has more than one, and how to take them one by one."""
+    if len(change.commits) <= 1:
+        return []
+    return [
+        f"{len(change.commits)} commits that nobody shipped yet, as one change:",
+        *(f"  {commit}" for commit in change.commits),
+        f"  One by one: surefoot undo {change.number} && surefoot ship --each",
+    ]
 
 
 def parts_line(change: ChangeView) -> str:

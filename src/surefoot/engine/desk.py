@@ -21,7 +21,7 @@ from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.shipping import propose
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
-from surefoot.engine.telling import change_status, in_words, service_status, size_of
+from surefoot.engine.telling import change_status, commits_of, in_words, service_status, size_of
 from surefoot.engine.watch import Watch
 from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
 
@@ -142,7 +142,7 @@ class Desk:
             base_number=change.base_number,
             size=size_of(change),
             files=change.diff.files,
-            commits=tuple(f"{one.id[:7]} {one.subject}" for one in change.commits),
+            commits=commits_of(change),
             checks=tuple(check.name for check in manifest.checks),
             review=manifest.review.value,
             reviewers=tuple(reviewers),

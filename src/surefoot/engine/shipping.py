@@ -184,7 +184,10 @@ def _warnings(change: Change, manifest: Manifest) -> tuple[str, ...]:
     warnings = []
     if len(change.commits) > 1:
         who = ", ".join(person.name for person in change.authors)
-        warnings.append(f"{len(change.commits)} commits that nobody shipped yet, by {who}.")
+        warnings.append(
+            f"{len(change.commits)} commits that nobody shipped yet, by {who}: as one change. "
+            "`surefoot ship --each` takes them one by one."
+        )
     if not change.intent.watch and not change.intent.expect and not manifest.metrics:
         warnings.append("It declares nothing of its own: watched with the service's defaults.")
     if _alters_data(change, manifest):

@@ -140,6 +140,7 @@ class ChangeStatus:
     asked: tuple[str, ...]
     size: Size
     files: tuple[str, ...]
+    commits: tuple[str, ...]
     parts: tuple[PartStatus, ...]
     wait: WaitStatus | None
     position: int | None

@@ -116,6 +116,7 @@ def change_status(run: ServiceRun, change: Change, share: float, now: float) -> 
         asked=change.asked,
         size=size_of(change),
         files=change.diff.files,
+        commits=commits_of(change),
         parts=tuple(_part_status(name, part) for name, part in _parts(change)),
         wait=_wait_status(change),
         position=lane.position(change) if waiting else None,
@@ -144,6 +145,14 @@ def size_of(change: Change) -> Size:
     """Lines, files and commits."""
     diff = change.diff
     return Size(diff.added, diff.removed, len(diff.files), len(change.commits))
+
+
+def commits_of(change: Change) -> tuple[str, ...]:
+    """Its commits, oldest first, with who wrote them."""
+    return tuple(
+        f"{one.id[:7]} {one.subject} ({', '.join(person.name for person in one.authors)})"
+        for one in change.commits
+    )
 
 
 def in_words(plan: JudgePlan) -> str:
