@@ -107,7 +107,10 @@ async def serve(home: Path, listen: str, face: Face) -> None:
     finally:
         for chore in chores:
             chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await driver.stop()
+        if desk.stopped and desk.serves_nothing:
+            await outside.programs.stop()
         await telemetry.close()
         await store.close()
         lock.release()

@@ -394,6 +394,16 @@ def test_what_is_required_is_asked_for(missing: str, line: int, says: str) -> No
     assert error.message == f"surefoot.toml:{line}: {says}."
 
 
+def test_a_metric_needs_a_page_to_be_read_from() -> None:
+    """A declared metric without a metrics page would never be seen, and hold everything up."""
+    text = SMALLEST + '[metrics.mine]\nkind = "gauge"\ngauge = "g"\n'
+    error = refused(text)
+    assert "metrics.mine has no page to be read from" in error.message
+    assert 'metrics = "/metrics"' in error.cure
+    seen_by_proxy = SMALLEST + "[metrics.errors]\nmargin_points = 5\n"
+    assert parse_manifest(seen_by_proxy, place="x").metrics
+
+
 def test_an_empty_file_is_asked_for_everything() -> None:
     """Nothing written is answered with the first thing to write."""
     assert refused("").message.startswith("surefoot.toml:1: service has no 'listen'")

@@ -59,7 +59,7 @@ def test_the_default_is_what_leaving_it_out_means(key: Key) -> None:
     parts = key.place.split(".")
     frame = {
         "checks": '[checks.NAME]\nrun = ["true"]\n',
-        "metrics": '[metrics.NAME]\nkind = "gauge"\ngauge = "g"\n',
+        "metrics": 'metrics = "/m"\n[metrics.NAME]\nkind = "gauge"\ngauge = "g"\n',
     }.get(parts[0], "" if parts[0] in {"service", "release"} else f"[{parts[0]}]\n")
     line = f"{parts[-1]} = {key.default}\n"
     assert parse_manifest(SMALLEST + frame + line, place="x") == parse_manifest(

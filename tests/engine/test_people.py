@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from engine_world import ANA, BO, CY, World
+from engine_world import ANA, BO, CY, World, manifest
 
 from surefoot.analysis.record import judge_lines
 from surefoot.domain.change import Intent, WaitCause
@@ -185,3 +185,11 @@ def _folder(home: Path) -> dict[str, str]:
         for path in sorted(home.rglob("*"))
         if path.is_file()
     }
+
+
+async def test_what_is_for_a_later_version_is_refused_and_not_passed_over(world: World):
+    """A process that somebody else starts would be left without its users."""
+    await world.up()
+    text = manifest("shop", 8080).replace("[release]", 'upstream = "127.0.0.1:9000"\n[release]')
+    with pytest.raises(Refused, match="for a later version"):
+        await world.desk.register("shop", "", text, ANA)

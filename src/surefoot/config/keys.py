@@ -21,7 +21,12 @@ class Key:
 KEYS: tuple[Key, ...] = (
     Key("service.name", "name", "required", "the service's name"),
     Key("service.listen", "listen", "required", "IP:port where users come in"),
-    Key("service.upstream", "address", "none", "a process that Surefoot does not start"),
+    Key(
+        "service.upstream",
+        "address",
+        "none",
+        "a process that Surefoot does not start; for a later version",
+    ),
     Key("release.build", "argv", "none", "makes the release, in its own checkout"),
     Key("release.run", "argv", "required", "starts one instance; it gets PORT"),
     Key("release.health", "path", '"/"', "answers 2xx or 3xx when an instance is ready"),

@@ -231,6 +231,9 @@ class _Reader:
                 self._check_built_in(fields, path)
             else:
                 self._check_own(fields, path)
+                if ("release", "metrics") not in values:
+                    cure = 'Add metrics = "/metrics", the path of your metrics page, to [release].'
+                    raise self.error(path, "has no page to be read from", cure)
             # What is good is worse when it falls.
             direction = {"worse": "lower"} if "good" in fields else {}
             yield Metric(name, **(direction | fields))

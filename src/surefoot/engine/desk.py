@@ -19,7 +19,7 @@ from surefoot.engine.doctor import examine
 from surefoot.engine.driver import Driver
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
-from surefoot.engine.shipping import propose
+from surefoot.engine.shipping import propose, refuse_later_keys
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
 from surefoot.engine.telling import change_status, commits_of, in_words, service_status, size_of
 from surefoot.engine.watch import Watch
@@ -40,6 +40,7 @@ class Desk:
         self.outside: Outside = driver.outside
         self._health = health
         self._stop = stop
+        self.stopped = False
         self._listeners: set[asyncio.Queue[Entry]] = set()
         self._shipping = asyncio.Lock()
         self._tokens: tuple[Token, ...] | None = None  # as the store has them, once it was asked
@@ -53,6 +54,7 @@ class Desk:
     async def register(self, source: str, folder: str, manifest: str, by: Person) -> ServiceStatus:
         """Know a service by its manifest's text and its source; again is the same."""
         parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
+        refuse_later_keys(parsed)
         async with self._shipping:
             known = self.driver.runs.get(parsed.name)
             if known is None:
@@ -445,11 +447,16 @@ class Desk:
                 said.append(f"{exposed.number} of {run.name} is given back.")
             if run.lane.live:
                 said.append(f"{run.name} stays served by release {run.lane.live.number}.")
-        if not any(run.serving for run in self.driver.runs.values()):
-            await self.outside.programs.stop()
-            said.append("Nothing was served, so the proxy and what kept it alive end too.")
+        if self.serves_nothing:
+            said.append("Nothing is served, so the proxy and what keeps it alive end too.")
+        self.stopped = True
         self._stop()
         return (*said, "The control plane stops.")
+
+    @property
+    def serves_nothing(self) -> bool:
+        """Whether no user of any service would miss the proxy."""
+        return not any(run.serving for run in self.driver.runs.values())
 
     # --- writing down --------------------------------------------------------------------------
 

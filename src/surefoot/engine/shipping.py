@@ -13,7 +13,7 @@ from surefoot.engine.control import ShipOrder
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Study
 
-__all__ = ["Proposal", "propose"]
+__all__ = ["Proposal", "propose", "refuse_later_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ async def propose(
             f"surefoot.toml at {revision[:7]} names '{manifest.name}', not '{run.name}'.",
             cure="A service keeps its name; put the name back.",
         )
+    refuse_later_keys(manifest)
     intent = _intent(order.intent, study, lane)
     _known_names(intent, run, manifest)
     now = outside.clock.now()
@@ -73,6 +74,16 @@ async def propose(
         stamps=Stamps(committed_at=min(now, _tip_at(study)), proposed_at=now),
     )
     return Proposal(change, manifest, text, _warnings(change, manifest))
+
+
+def refuse_later_keys(manifest: Manifest) -> None:
+    """What would otherwise be passed over in silence. Raises `Refused`."""
+    if manifest.upstream:
+        raise Refused(
+            "`service.upstream` is for a later version: nothing would stand in front of "
+            f"{manifest.upstream}.",
+            cure="Leave it out: `surefoot adopt` starts your revision on a port of its own.",
+        )
 
 
 def _not_twice(run: ServiceRun, revision: str) -> None:

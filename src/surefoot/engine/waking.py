@@ -31,7 +31,11 @@ async def wake_up(driver: Driver) -> None:
             number,
         )
     for record in await store.services():
-        run = await _load(driver, record)
+        try:
+            run = await _load(driver, record)
+        except SurefootError as error:
+            log.error("%s is left alone, its users stay served: %s", record.name, error)  # noqa: TRY400 -- the reason is enough
+            continue
         try:
             await _bring_back(driver, run)
         except SurefootError as error:
@@ -57,12 +61,11 @@ async def _load_manifest(driver: Driver, run: ServiceRun, change: Change) -> Non
     path = f"{folder}/surefoot.toml" if folder else "surefoot.toml"
     try:
         text = await driver.outside.scm.read(run.name, change.revision, path)
+        if text is not None:
+            run.manifests[change.number] = parse_manifest(text, place=path, folder=folder)
+            run.texts[change.number] = text
     except SurefootError as error:
         log.warning("%s %s: its manifest cannot be read: %s", run.name, change.number, error)
-        return
-    if text is not None:
-        run.texts[change.number] = text
-        run.manifests[change.number] = parse_manifest(text, place=path, folder=folder)
 
 
 async def _bring_back(driver: Driver, run: ServiceRun) -> None:
