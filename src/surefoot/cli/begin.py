@@ -14,7 +14,8 @@ from surefoot.cli.errors import SaidNo, Unreachable
 from surefoot.cli.exits import Exit
 from surefoot.cli.here import MANIFEST, here, remember_source, top_folder
 from surefoot.cli.home import home_folder
-from surefoot.cli.options import as_json, known_here
+from surefoot.cli.meant import known_here
+from surefoot.cli.options import as_json
 from surefoot.cli.output import show
 from surefoot.cli.views import FindingView, view
 

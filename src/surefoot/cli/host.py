@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from surefoot.cli.exits import Exit
+from surefoot.cli.figures import span
 from surefoot.cli.home import home_folder
 from surefoot.cli.options import as_json
 from surefoot.cli.output import show
-from surefoot.cli.words import span
 from surefoot.domain.errors import OutsideFailed, Refused
 
 __all__ = ["demo", "give_back"]

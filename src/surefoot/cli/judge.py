@@ -6,9 +6,9 @@ import click
 
 from surefoot.analysis.record import JudgeResult, judge_lines
 from surefoot.cli.exits import Exit
+from surefoot.cli.figures import span
 from surefoot.cli.options import as_json
 from surefoot.cli.output import show
-from surefoot.cli.words import span
 from surefoot.domain.errors import BadEvidence
 from surefoot.domain.verdict import Word
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from surefoot.cli import words
+from surefoot.cli.figures import percent, span
 from surefoot.cli.output import clean
 from surefoot.cli.views import ChangeView, VerdictView
 
@@ -57,7 +58,7 @@ def block(change: ChangeView) -> Group:
     if change.parts:
         rows.append(Text(clean(f"  {words.parts_line(change)}"), style="dim"))
     if change.share > 0:
-        share = f"  new {words.bar(change.share)} {words.percent(change.share)} of requests"
+        share = f"  new {words.bar(change.share)} {percent(change.share)} of requests"
         rows.append(Text(share))
     if change.verdict:
         rows.append(_evidence(change.verdict))
@@ -73,6 +74,6 @@ def _evidence(verdict: VerdictView) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
     for metric in verdict.metrics:
         table.add_row(Text(clean(f"  {words.metric_line(metric)}")))
-    said = f"  evidence against it {verdict.evidence:.1f} of 100 after {words.span(verdict.at_s)}"
+    said = f"  evidence against it {verdict.evidence:.1f} of 100 after {span(verdict.at_s)}"
     table.add_row(Text(said, style="dim"))
     return table

@@ -5,7 +5,8 @@ import click
 from surefoot.cli import words
 from surefoot.cli.client import Daemon, daemon
 from surefoot.cli.exits import Exit
-from surefoot.cli.options import MOMENT, as_json, service_option, the_service
+from surefoot.cli.meant import the_service
+from surefoot.cli.options import MOMENT, as_json, service_option
 from surefoot.cli.output import show
 from surefoot.cli.ship import on_its_way
 from surefoot.cli.views import ChangeView, EntryView, ServiceView, view

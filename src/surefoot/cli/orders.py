@@ -11,7 +11,8 @@ from surefoot.cli.errors import Unreachable
 from surefoot.cli.exits import Exit
 from surefoot.cli.follow import LOOK_S
 from surefoot.cli.here import here
-from surefoot.cli.options import as_json, because, service_option, the_service
+from surefoot.cli.meant import the_service
+from surefoot.cli.options import as_json, because, service_option
 from surefoot.cli.output import show
 from surefoot.cli.views import ChangeView, ServiceView, view
 from surefoot.domain.errors import SurefootError

@@ -9,7 +9,8 @@ from surefoot.cli.client import Daemon, daemon
 from surefoot.cli.exits import Exit
 from surefoot.cli.follow import follow, to_its_end
 from surefoot.cli.here import commits_between, tip
-from surefoot.cli.options import as_json, known_here, service_option, the_service
+from surefoot.cli.meant import known_here, the_service
+from surefoot.cli.options import as_json, service_option
 from surefoot.cli.output import note, show
 from surefoot.cli.views import ChangeView, PlanView, ServiceView, view
 from surefoot.domain.errors import NotFound, Refused

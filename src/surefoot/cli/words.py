@@ -4,8 +4,8 @@ A meaning never stands in a colour or a sign alone: each line holds the word.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 
+from surefoot.cli.figures import moment, percent, span
 from surefoot.cli.views import (
     ChangeView,
     EntryView,
@@ -23,9 +23,7 @@ __all__ = [
     "heading",
     "log_line",
     "metric_line",
-    "moment",
     "parts_line",
-    "percent",
     "plan_lines",
     "progress_key",
     "progress_line",
@@ -33,42 +31,15 @@ __all__ = [
     "service_lines",
     "several_commits",
     "size",
-    "span",
     "way_back",
     "why_lines",
 ]
 
-_MINUTE = 60
-_HOUR = 3600
 _SERVING = ("verified", "accepted", "adopted")
 _FILES_SHOWN = 12
 
 
 # --- figures -----------------------------------------------------------------------------------
-
-
-def span(seconds: float | None) -> str:
-    """A duration as people say it."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:  # noqa: PLR2004 -- below ten seconds the tenth matters
-        return f"{seconds:.1f} s"
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * _HOUR:
-        return f"{seconds / _MINUTE:.0f} min"
-    return f"{seconds / _HOUR:.1f} h"
-
-
-def percent(part: float) -> str:
-    """A share or a rate: "10 %", "0.8 %"."""
-    value = 100 * part
-    return f"{value:.0f} %" if value >= 10 or value == int(value) else f"{value:.1f} %"  # noqa: PLR2004 -- two digits say enough
-
-
-def moment(at: float) -> str:
-    """A time on this host's clock, to the minute."""
-    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
 
 
 def size(of: SizeView) -> str:
@@ -291,7 +262,7 @@ def log_line(change: ChangeView) -> str:
     end = moment(change.ended_at) if change.ended_at else "now" if _serves(change) else ""
     live = f"{moment(start)} - {end}" if start else "never live"
     done = change.times.commit_to_done_s
-    minutes = f"{done / _MINUTE:.1f} min" if done is not None else "-"
+    minutes = f"{done / 60:.1f} min" if done is not None else "-"
     return (
         f"{change.number:>4}  {live:<35}  {change.phase:<13}  "
         f"+{change.size.added} -{change.size.removed}  {minutes:>9}  "

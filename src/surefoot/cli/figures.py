@@ -1,0 +1,32 @@
+"""Figures as people say them: durations, shares, times."""
+
+from datetime import datetime
+
+__all__ = ["moment", "percent", "span"]
+
+_MINUTE = 60
+_HOUR = 3600
+
+
+def span(seconds: float | None) -> str:
+    """A duration as people say it."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:  # noqa: PLR2004 -- below ten seconds the tenth matters
+        return f"{seconds:.1f} s"
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds / _HOUR:.1f} h"
+
+
+def percent(part: float) -> str:
+    """A share or a rate: "10 %", "0.8 %"."""
+    value = 100 * part
+    return f"{value:.0f} %" if value >= 10 or value == int(value) else f"{value:.1f} %"  # noqa: PLR2004 -- two digits say enough
+
+
+def moment(at: float) -> str:
+    """A time on this host's clock, to the minute."""
+    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
