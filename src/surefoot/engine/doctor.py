@@ -1,6 +1,7 @@
 """What is missing on this installation, and the cure: each finding is one look."""
 
 import shutil
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -60,13 +61,28 @@ async def _service(outside: Outside, run: ServiceRun) -> list[DoctorFinding]:
     if lane.live is None:
         says = f"{run.name}: nothing is live yet."
         cure = "Type `surefoot adopt HEAD` in its folder."
-        return [DoctorFinding(run.name, ok=False, says=says, cure=cure)]
+        return [DoctorFinding(run.name, ok=False, says=says, cure=cure), _port(run)]
     return [
         *(await _routes(outside, run)),
         _traffic(run),
         *_metrics(run),
         await _memory(outside, run),
     ]
+
+
+def _port(run: ServiceRun) -> DoctorFinding:
+    """Whether users can come in where nothing of this service is live yet."""
+    listen, name = run.manifest.listen, f"{run.name} port"
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((listen.host, listen.port))
+        except OSError as error:
+            says = f"Nobody can listen on {listen} now: {error.strerror}."
+            cure = "End what listens there, or give [service] another `listen`."
+            return DoctorFinding(name, ok=False, says=says, cure=cure)
+    return DoctorFinding(name, ok=True, says=f"{listen} is free.")
 
 
 async def _routes(outside: Outside, run: ServiceRun) -> list[DoctorFinding]:

@@ -28,9 +28,10 @@ class SimulatedTelemetry:
     """
 
     def __init__(self, production: Production, clock: Clock) -> None:
-        """Take the production to look at."""
+        """Take the production to look at; `hidden` metrics stand on no page."""
         self.faults = Faults(clock)
         self.unknown = False
+        self.hidden: set[str] = set()
         self._production = production
         self._clock = clock
         self._before: dict[str, _Before] = {}
@@ -49,11 +50,13 @@ class SimulatedTelemetry:
             return Metered((), canary_active=active)
         t = self._clock.boottime() - watched.exposed_at
         grown = {arm: _grown(now[arm], before.counted[arm]) for arm in arms}
+        shown = [metric for metric in watched.metrics if metric.name not in self.hidden]
         return Metered(
-            rows=tuple(row for arm in arms for row in _rows(t, arm, grown[arm], watched.metrics)),
+            rows=tuple(row for arm in arms for row in _rows(t, arm, grown[arm], shown)),
             canary_answered=grown[Arm.CANARY].answered if Arm.CANARY in grown else 0,
             canary_active=active,
             baseline_answered=grown[Arm.BASELINE].answered if Arm.BASELINE in grown else 0,
+            missing=tuple(one.name for one in watched.metrics if one.name in self.hidden),
         )
 
     async def names(self, watched: Watched) -> tuple[str, ...]:
