@@ -66,6 +66,37 @@ async def test_the_evidence_goes_on_over_a_gap(world: World):
     assert rows[-1]["t"] == pytest.approx(world.clock.now() - exposed_at, abs=2)
 
 
+async def test_what_rollouts_told_is_known_after_a_restart(world: World):
+    """The next change needs no new minute of the live release's own figures, nor a new phi."""
+    await world.open()
+    first = await world.ship()
+    assert (await world.until_settled(first)).phase is Phase.VERIFIED
+    before = world.run().watch.history
+    await world.end()
+    await world.live(5)
+    await world.up()
+    after = world.run().watch.history
+    assert after.seconds >= 60
+    assert after.p("errors") == pytest.approx(before.p("errors"), rel=0.5)
+    assert after.rate("errors") == pytest.approx(200, rel=0.1)
+    assert len(after._pairs[0]) == len(before._pairs[0])
+    number = await world.ship("another")
+    assert await world.until_phase(number, Phase.ROLLING_OUT, Phase.VERIFYING, within=20) < 20
+
+
+async def test_evidence_that_cannot_be_read_keeps_no_service_from_coming_back(world: World):
+    """Somebody edited the file: its past is unknown, and all else goes on."""
+    await world.open()
+    first = await world.ship()
+    await world.until_settled(first)
+    await world.end()
+    (world.home / "services" / "shop" / "evidence" / f"{first}.jsonl").write_text("no evidence\n")
+    await world.up()
+    assert world.run().watch.history.seconds == 0
+    assert world.run().lane.live.number == first
+    assert (await world.until_settled(await world.ship("another"))).phase is Phase.VERIFIED
+
+
 async def test_harm_is_still_found_after_a_restart(world: World):
     """The harmed of before the restart are counted too."""
     await world.open()

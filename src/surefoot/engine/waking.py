@@ -19,6 +19,7 @@ from surefoot.ports import ServiceRecord
 __all__ = ["wake_up"]
 
 log = logging.getLogger(__name__)
+RECALLED_S = 3600.0
 
 
 async def wake_up(driver: Driver) -> None:
@@ -78,8 +79,22 @@ async def _bring_back(driver: Driver, run: ServiceRun) -> None:
             finished = await driver.actor.bring_up(run, change)
             if not finished.ok:
                 log.warning("%s %s did not start: %s", run.name, change.number, finished.said)
+    _recall(driver, run)
     if lane.exposed:
         _resume_evidence(driver, run, lane.exposed)
+
+
+def _recall(driver: Driver, run: ServiceRun) -> None:
+    """What rollouts of the last hour tell of the live release spares the next change a minute."""
+    since = driver.outside.clock.now() - RECALLED_S
+    for change in sorted(run.changes.values(), key=lambda one: one.stamps.exposed_at or 0.0):
+        at = change.stamps.exposed_at
+        if at is None or at < since or not run.watch.evidence(change.number).exists():
+            continue
+        try:
+            run.watch.recall(change.number, harmless=change.phase is Phase.VERIFIED)
+        except SurefootError as error:
+            log.warning("%s %s: its evidence cannot be read: %s", run.name, change.number, error)
 
 
 def _resume_evidence(driver: Driver, run: ServiceRun, change: Change) -> None:

@@ -163,6 +163,18 @@ class Watch:
             exposure.write((GapRow(t=now - exposure.began, gap=gap),))
         self.exposure, self.last_tick = exposure, now
 
+    def recall(self, change: int, *, harmless: bool) -> None:
+        """After a restart: what the live release did beside this change is known from its file."""
+        plan, rows = read_evidence(self.evidence(change))
+        pair, before = Pair(), self.watched_s
+        for row in rows:
+            self.history.feed(replace(row, t=before + row.t))
+            self.watched_s = max(self.watched_s, before + row.t)
+            if row.t >= plan.warm_up:
+                pair.feed(row)
+        if harmless:
+            self.history.learn(pair)
+
     def shared(self, share: float, now: float) -> None:
         """The proxy took a new share."""
         exposure = self.exposure
