@@ -1,11 +1,13 @@
 """Stores, proxies and releases that do not do their part: giving back waits for none of them."""
 
 import asyncio
+import resource
 
 from engine_world import BO, World
 
 from surefoot.domain.change import Cause
 from surefoot.domain.lifecycle import Phase
+from surefoot.engine.watch import read_evidence
 from surefoot.testing import Behaviour
 
 
@@ -75,6 +77,29 @@ async def test_harm_does_not_wait_for_a_locked_store(world: World):
     assert world.store._changes["shop", number] == change
     kinds = [entry.kind for entry in await world.ledger(number)]
     assert kinds[-2:] == ["restoring", "restored"]
+
+
+async def test_harm_is_found_although_the_evidence_cannot_be_kept(world: World):
+    """A full disk blinds nobody; what was kept before it is whole."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(5)
+    file = world.run().watch.evidence(number)
+    kept = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(kept) + 300, limits[1]))
+    try:
+        world.production.behave("shop", number, Behaviour(errors=0.5))
+        await world.until(lambda: world.share(number) == 0, within=15)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert world.change(number).cause is Cause.HARM
+    after = file.read_bytes()
+    assert after.startswith(kept)
+    plan, rows = read_evidence(file)
+    assert plan.errors
+    assert rows
 
 
 async def test_nothing_is_exposed_that_could_not_be_written_down(world: World):

@@ -245,7 +245,7 @@ def _watching(facts: Facts) -> Decision:
     limit = (change.stamps.exposed_at or facts.now) + rules.time_limit_s
     if facts.now < limit:
         wait = _stalled(facts)
-        because = facts.reading.because if facts.reading else "No traffic has been seen yet."
+        because = facts.reading.because if facts.reading else "Watching: nothing is counted yet."
         return Decision(replace(change, because=_capital(because), wait=wait), acts, wake_at=limit)
     answer_by = limit + rules.answer_within_s
     if facts.now >= answer_by and rules.on_inconclusive == "restore":

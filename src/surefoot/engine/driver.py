@@ -168,7 +168,7 @@ class Driver:
         key = (change.number, type(act).__name__)
         try:
             await self.actor.perform(run, change, act)
-        except SurefootError as failed:
+        except (SurefootError, OSError) as failed:
             run.failures[key] = run.failures.get(key, 0) + 1
             log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
         else:
@@ -191,7 +191,7 @@ class Driver:
             done = await self.actor.work(run, change, act)
             run.failures.pop(key, None)
             await self._part_done(run, change.number, done)
-        except SurefootError as failed:
+        except (SurefootError, OSError) as failed:
             run.failures[key] = run.failures.get(key, 0) + 1
             log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
             await self.outside.clock.sleep(min(2.0 ** run.failures[key], 30.0))

@@ -92,6 +92,7 @@ def change_status(run: ServiceRun, change: Change, share: float, now: float) -> 
     lane = run.lane
     exposure = run.watch.exposure
     watched = exposure is not None and exposure.change == change.number
+    reading = exposure.reading if exposure else None
     harm = exposure.harm if exposure and watched else change.harm
     waiting = change.phase in UNEXPOSED and change in lane.waiting
     plan = run.plans.get(change.number)
@@ -125,7 +126,7 @@ def change_status(run: ServiceRun, change: Change, share: float, now: float) -> 
         steps=change.steps,
         rehearsed_s=change.rehearsed_s,
         undo=undo_status(lane, change, now),
-        verdict=_verdict(exposure.judge.reading) if exposure and watched else None,
+        verdict=_verdict(reading) if reading and watched else None,
         forecast=in_words(plan) if plan and waiting else "",
         harmed=Harmed(harm.requests, harm.harmed, harm.expected),
         cause=change.cause.value if change.cause else None,

@@ -4,6 +4,8 @@ It decides nothing. It keeps the live release's history, the evidence of the exp
 file that `surefoot judge` reads), and what must be true before a service counts as restored.
 """
 
+import logging
+import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +34,7 @@ from surefoot.ports import InstanceFacts, Metered
 
 __all__ = ["BAND_S", "Exposure", "Watch", "read_evidence"]
 
+log = logging.getLogger(__name__)
 BAND_S = 10.0
 RARE = 0.001
 
@@ -88,9 +91,18 @@ class Exposure:
         self.write((*shares, *rows))
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Append to the evidence, then judge it: a restart reads just what was judged."""
-        with self.file.open("a", encoding="utf-8") as file:
-            file.writelines(row_to_json(row) + "\n" for row in rows)
+        """Append to the evidence, then judge it: a restart reads just what was judged.
+
+        A disk that takes nothing more blinds nobody: rows that are not kept are judged all the
+        same, and are unknown after a restart.
+        """
+        before = self.file.stat().st_size
+        try:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.writelines(row_to_json(row) + "\n" for row in rows)
+        except OSError as error:
+            log.warning("the evidence of %s is not kept: %s", self.change, error)
+            os.truncate(self.file, before)  # half a line in the middle would spoil all of it
         self.take(rows)
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -105,6 +117,11 @@ class Exposure:
         for row in rows:
             if isinstance(row, RatioTick):
                 self.tallies.setdefault(row.metric, Tally()).add(row)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The judge's answer; None until the first second is over."""
+        return self.judge.reading if self.judge.share is not None else None
 
     @property
     def harm(self) -> Harm:
@@ -259,7 +276,7 @@ class Watch:
         if change.phase in LIVE:
             return self.soak_reading
         if self.exposure and self.exposure.change == change.number:
-            return self.exposure.judge.reading
+            return self.exposure.reading
         return None
 
     @property
