@@ -1,7 +1,7 @@
 """A harmless change, from ship to verified, in virtual time."""
 
 import pytest
-from engine_world import World
+from engine_world import NO_REVIEW, World
 
 from surefoot.domain.lifecycle import Phase
 
@@ -39,3 +39,20 @@ async def test_the_first_release_is_adopted_even_when_its_tip_is_the_manifest(wo
     adopted = world.change(0, "shop")
     assert adopted.diff.files == ("surefoot.toml",)
     assert adopted.phase is Phase.ADOPTED
+
+
+@pytest.mark.parametrize(
+    ("per_s", "more"),
+    [(13.0, ""), (28.3, ""), (200.0, "[rollout]\nsteps = [0.1234567891, 0.5]\n")],
+)
+async def test_any_share_is_ordered_once_and_left_by_evidence(
+    world: World, per_s: float, more: str
+):
+    """Traffic of any size, and shares that no proxy can have exactly."""
+    await world.open(per_s=per_s, more=NO_REVIEW + more)
+    number = await world.ship()
+    change = await world.until_settled(number)
+    assert change.phase is Phase.VERIFIED, change.because
+    told = [entry for entry in await world.ledger(number) if entry.kind == "share"]
+    ordered = [entry.data["share"] for entry in told if entry.data["share"] < 1]
+    assert ordered == list(change.steps)

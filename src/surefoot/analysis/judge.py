@@ -262,7 +262,10 @@ class Judge:
         open_ = [track for track in required if track.ok < 1 / plan.alpha_ok]
         for track in open_:
             if not track.totals.canary_all:
-                return track.metric.name, f"no {track.metric.name} seen of the canary"
+                return (
+                    track.metric.name,
+                    f"nothing is seen of the canary yet for {track.metric.name}",
+                )
         if open_:
             seconds = {track.metric.name: self._seconds_to_ok(track) for track in open_}
             name = max(seconds, key=lambda metric: seconds[metric])

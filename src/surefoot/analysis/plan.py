@@ -190,7 +190,7 @@ def _steps(rules: Rules, history: History, declared: Sequence[MetricPlan]) -> tu
     named = [metric.name for metric in declared if metric.group == "errors"]
     rate = max((history.rate(name) for name in named or [m.name for m in declared]), default=0.0)
     wanted = FIRST_SHARE_REQUESTS / rate if rate > 0 else LARGEST_SHARE
-    first = min(max(wanted, SMALLEST_SHARE), LARGEST_SHARE)
+    first = round(min(max(wanted, SMALLEST_SHARE), LARGEST_SHARE), 2)  # whole percents
     return (first, LARGEST_SHARE) if first < LARGEST_SHARE else (LARGEST_SHARE,)
 
 

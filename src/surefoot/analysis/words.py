@@ -89,5 +89,5 @@ def verified(tracks: Iterable[Track], plan: JudgePlan) -> str:
 def lacking_in_words(track: Track, seconds: float, wanted: float) -> str:
     """What a metric that is not yet proven still needs."""
     if seconds < inf:
-        return f"{track.metric.name} needs about {duration(seconds)} more"
+        return f"about {duration(seconds)} more for {track.metric.name}"
     return f"{margin_in_words(track.metric)} is not proven, {track.ok:.2g} of {wanted:.3g} needed"

@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+SHARE_PRECISION = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The data plane of one service as it was read a moment ago.
@@ -52,6 +55,10 @@ class World:
     in_band: bool = False
     seen_by_users: bool = True
     watched_s: float = 0.0
+
+    def has_share(self, wanted: float) -> bool:
+        """Whether the proxy gives the change this share; proxies keep no more than six decimals."""
+        return abs(self.share - wanted) < SHARE_PRECISION
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def roll_out(facts: Facts) -> Decision:
     if ending := _must_end(facts):
         return ending
     change = facts.change
-    at_share = facts.world.share == change.steps[change.step]
+    at_share = facts.world.has_share(change.steps[change.step])
     if not (facts.reading and facts.reading.gate and at_share) or facts.lane.hold:
         return _watching(facts)
     step = change.step + 1
@@ -274,7 +274,7 @@ def _stalled(facts: Facts) -> Wait | None:
 def _hold_share(facts: Facts) -> tuple[Act, ...]:
     """The share that the present step asks for, if the proxy says another."""
     wanted = facts.change.steps[facts.change.step]
-    return () if facts.world.share == wanted else (Route(wanted),)
+    return () if facts.world.has_share(wanted) else (Route(wanted),)
 
 
 def _takes_all(facts: Facts, change: Change) -> Decision:

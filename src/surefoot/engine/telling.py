@@ -344,7 +344,7 @@ def _service_sentence(lane: Lane, share: float, now: float) -> str:
         held = f" The lane waits for the fix of {lane.harmful[-1].number}."
     if lane.exposed:
         met = f"{share * 100:g} % of the requests meet {lane.exposed.number}"
-        return f"{met}: {lane.exposed.because}{held}"
+        return f"{met}: {lane.exposed.because.rstrip('.')}.{held}"
     if lane.live is None:
         return f"{lane.service}: nothing is live yet.{held}"
     since = lane.live.stamps.live_at

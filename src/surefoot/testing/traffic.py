@@ -19,6 +19,9 @@ SWITCH_S = 0.003
 REHEARSED_S = 0.01
 
 
+DECIMALS = 6  # of a share, as a real proxy keeps them
+
+
 @dataclass(slots=True)
 class _Kept:
     """The routes of one service as the keeper has them."""
@@ -68,6 +71,7 @@ class MemoryKeeper:
 
     def set(self, routes: Routes, lease_s: float) -> None:
         """Put routes in place. Raises `Relieved` for a change that was given back for good."""
+        routes = replace(routes, share=round(routes.share, DECIMALS))
         kept = self._now(routes.service)
         fenced = kept.fenced if kept else set()
         wanted = _Kept(routes, self._clock.boottime() + lease_s, lease_s, fenced)
