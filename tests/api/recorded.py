@@ -123,6 +123,7 @@ FIRST = ChangeStatus(
     exposed_at=None,
     verdict_at=None,
     live_at=None,
+    live_until_at=None,
     ended_at=None,
     soak_until_at=None,
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from people import NOW, a_change, commit, exposed, live, ready
 
 from surefoot.domain.change import Cause, Intent
-from surefoot.domain.lane import lane_of
+from surefoot.domain.lane import lane_of, live_until, serving_at
 from surefoot.domain.lifecycle import Phase
 
 
@@ -62,3 +62,19 @@ def test_at_most_four_releases_run():
     assert lane.wanted(NOW) == {1, 2, 3, 4}
     calm = lane_of("shop", (live(1), live(2)), None)
     assert calm.wanted(NOW) == {2}
+
+
+def lived(number, since, left=None):
+    change = live(number) if left is None else a_change(number, Phase.RESTORED)
+    stamps = replace(change.stamps, live_at=since, undo_at=left, given_back_at=left)
+    return replace(change, stamps=stamps)
+
+
+def test_who_served_users_at_a_time_is_known_from_the_changes_alone():
+    """A release that an undo brought back serves again from that moment on."""
+    first, undone, third = lived(1, 100.0), lived(2, 200.0, left=250.0), lived(3, 300.0)
+    changes = (first, undone, third, a_change(4))
+    served = [serving_at(changes, at) for at in (99, 100, 220, 250, 299, 300, 999)]
+    assert [one.number if one else None for one in served] == [None, 1, 2, 1, 1, 3, 3]
+    assert [live_until(changes, one) for one in changes] == [300.0, 250.0, None, None]
+    assert live_until((first, undone), first) is None

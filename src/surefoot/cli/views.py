@@ -140,6 +140,7 @@ class ChangeView(msgspec.Struct, frozen=True):
     times: TimesView
     exposed_at: float | None
     live_at: float | None
+    live_until_at: float | None
     ended_at: float | None
     next: tuple[str, ...]
 

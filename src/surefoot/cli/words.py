@@ -259,7 +259,8 @@ def review_lines(change: ChangeView) -> list[str]:
 def log_line(change: ChangeView) -> str:
     """Number, live from-to, outcome, size, minutes, harmed, intent."""
     start = change.live_at or change.exposed_at
-    end = moment(change.ended_at) if change.ended_at else "now" if _serves(change) else ""
+    left = change.live_until_at or change.ended_at
+    end = moment(left) if left else "now" if _serves(change) else ""
     live = f"{moment(start)} - {end}" if start else "never live"
     done = change.times.commit_to_done_s
     minutes = f"{done / 60:.1f} min" if done is not None else "-"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from surefoot.domain.change import Cause, Change, Commit, WaitCause
 from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
 
-__all__ = ["Hold", "Lane", "lane_of"]
+__all__ = ["Hold", "Lane", "lane_of", "live_until", "serving_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,34 @@ def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
         harmful=harmful,
         hold=hold,
     )
+
+
+def serving_at(changes: Sequence[Change], at: float) -> Change | None:
+    """The change that all users were on at a time (epoch seconds), or None before the first."""
+    taken = [one for one in changes if one.stamps.live_at is not None and one.stamps.live_at <= at]
+    kept = [one for one in taken if (_left_at(one) or at + 1) > at]
+    return max(kept, key=lambda one: one.stamps.live_at or 0.0, default=None)
+
+
+def live_until(changes: Sequence[Change], change: Change) -> float | None:
+    """When users left a change that all of them were on; None while they are on it, or never were.
+
+    One that serves again because what came after it was undone has not been left.
+    """
+    if change.stamps.live_at is None:
+        return None
+    later = [
+        one.stamps.live_at
+        for one in changes
+        if one.stamps.live_at is not None
+        and one.stamps.live_at > change.stamps.live_at
+        and _left_at(one) is None
+    ]
+    return _left_at(change) or min(later, default=None)
+
+
+def _left_at(change: Change) -> float | None:
+    return change.stamps.given_back_at or change.stamps.undo_at
 
 
 def _harmful(changes: Sequence[Change]) -> tuple[Change, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import Approval, Change, Order, PartOf, PartState, Person
 from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
+from surefoot.domain.lane import serving_at
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.engine.control import Health, LogQuery, ShipOrder
 from surefoot.engine.doctor import examine
@@ -210,8 +211,7 @@ class Desk:
             (run, change)
             for run in self.driver.runs.values()
             if query.service in {None, run.name}
-            for change in run.changes.values()
-            if _matches(query, change)
+            for change in _asked(query, tuple(run.changes.values()))
         ]
         found.sort(key=lambda pair: (pair[1].stamps.proposed_at, pair[1].number), reverse=True)
         return tuple([await self._status(run, change) for run, change in found[: query.limit]])
@@ -492,11 +492,15 @@ def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _asked(query: LogQuery, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    if query.serving_at is None:
+        return tuple(change for change in changes if _matches(query, change))
+    served = serving_at(changes, query.serving_at)
+    return (served,) if served else ()
+
+
 def _matches(query: LogQuery, change: Change) -> bool:
     stamps = change.stamps
-    if query.serving_at is not None:
-        live_until = stamps.undo_at or float("inf")
-        return stamps.live_at is not None and stamps.live_at <= query.serving_at < live_until
     authors = " ".join(str(person) for person in change.authors).casefold()
     return (
         (query.since is None or stamps.proposed_at >= query.since)

@@ -159,6 +159,7 @@ class ChangeStatus:
     exposed_at: float | None
     verdict_at: float | None
     live_at: float | None
+    live_until_at: float | None
     ended_at: float | None
     soak_until_at: float | None
     next: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from surefoot.analysis.forecast import forecast
 from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
-from surefoot.domain.lane import Lane
+from surefoot.domain.lane import Lane, live_until
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.domain.verdict import MetricReading, Reading
 from surefoot.engine.planning import plan_for
@@ -136,6 +136,7 @@ def change_status(run: ServiceRun, change: Change, share: float, now: float) -> 
         exposed_at=change.stamps.exposed_at,
         verdict_at=change.stamps.verdict_at,
         live_at=change.stamps.live_at,
+        live_until_at=live_until(tuple(run.changes.values()), change),
         ended_at=change.stamps.ended_at,
         soak_until_at=change.stamps.soak_until,
         next=next_lines(lane, change),
