@@ -90,6 +90,29 @@ def test_capital_is_the_mean_of_the_factors(e1, e2, n1, n2):
         st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(9, 99), st.integers(9, 99)),
         max_size=8,
     ),
+    st.sampled_from([(1.1, 0.0001), (1.0, 0.0), (2.0, 0.0), (1.1, 0.02)]),
+    st.floats(1, 20),
+    st.floats(0, 0.1),
+)
+def test_capital_restarts_by_its_recursion(ticks, null, phi, fresh):
+    """Over many ticks of any w, R <- (R + u) F with F tempered, for each bet on its own."""
+    m, d = null
+    capital = Capital(HARM_RATIOS, d=d, phi=phi, kept=0.5)
+    wanted = [0.5 / len(HARM_RATIOS)] * len(HARM_RATIOS)
+    for e1, e2, n1, n2 in ticks:
+        capital.step(m, (e1, n1), (e2, n2), fresh)
+        for i, r in enumerate(HARM_RATIOS):
+            a = relative_a(r, m, n1 / n2)
+            grown = exp(log_factor(a, null, (e1, n1), (e2, n2)) / phi)
+            wanted[i] = (wanted[i] + fresh / len(HARM_RATIOS)) * grown
+    assert isclose(capital.value, sum(wanted), rel_tol=1e-9)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(9, 99), st.integers(9, 99)),
+        max_size=8,
+    ),
     st.floats(1, 20),
 )
 def test_mixture_is_the_weighted_product_of_the_factors(ticks, phi):
