@@ -240,11 +240,12 @@ class Judge:
 
     def _is_verified(self) -> bool:
         """Whether every required metric is not worse, at this one moment. No metric is no proof."""
-        plan, required = self.plan, self._required()
+        plan = self.plan
+        if self._at < MINIMUM_WATCH or self._evidence >= CALM_PART / plan.alpha_worse:
+            return False
+        required = self._required()
         return (
             bool(required)
-            and self._at >= MINIMUM_WATCH
-            and self._evidence < CALM_PART / plan.alpha_worse
             and all(track.ok >= 1 / plan.alpha_ok for track in required)
             and all(promise.met for promise in self._promises)
         )

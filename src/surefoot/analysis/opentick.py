@@ -16,6 +16,7 @@ from surefoot.domain.errors import BadEvidence
 
 __all__ = ["OpenTick"]
 
+CANARY = Arm.CANARY  # an attribute of an enum is dear to look up for each row
 Counted = RatioTick | LatencyTick
 
 
@@ -38,18 +39,16 @@ class OpenTick:
         Raises:
             BadEvidence: one metric comes as two kinds.
         """
-        if isinstance(row, RatioTick | LatencyTick):
-            self._add(row)
+        if isinstance(row, (RatioTick, LatencyTick)):
+            arm = self.canary if row.arm is CANARY else self.baseline
+            known = arm.get(row.metric)
+            arm[row.metric] = row if known is None else joined(known, row)
         elif isinstance(row, GaugeTick):
             self.gauges.append(row)
         elif isinstance(row, ShareRow):
             self.share = row.share
         elif isinstance(row, FactRow):
             self.facts.append(row.fact)
-
-    def _add(self, row: Counted) -> None:
-        arm = self.canary if row.arm is Arm.CANARY else self.baseline
-        arm[row.metric] = joined(arm[row.metric], row) if row.metric in arm else row
 
     def ratio(self, metric: str) -> tuple[RatioTick | None, RatioTick | None]:
         """The canary's and the baseline's row of a ratio; None is unknown.

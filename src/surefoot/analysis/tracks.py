@@ -4,7 +4,6 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, log
-from typing import NamedTuple
 
 from surefoot.analysis.evidence import GROSS_RATIOS, HARM_RATIOS, Capital, Mixture
 from surefoot.analysis.factor import growth, growth_absolute
@@ -27,7 +26,8 @@ NO_MARGIN = Margin(1.0, 0.0, "declared")
 Pair = tuple[float, float]
 
 
-class Moment(NamedTuple):
+@dataclass(slots=True)
+class Moment:
     """When a tick was: seconds since first exposure, and whether warm-up and switches are over."""
 
     at: float
@@ -58,7 +58,7 @@ class Restarts:
 
     def at(self, at: float) -> float:
         """What is due at `at` seconds since first exposure and was not released yet."""
-        due = KEPT * min(max(at / self._limit, 0.0), 1.0)
+        due = KEPT * at / self._limit if at < self._limit else KEPT
         fresh, self._spent = due - self._spent, due
         return fresh
 
@@ -115,9 +115,9 @@ class RatioTrack:
         if canary is None or baseline is None or canary.all <= 0 or baseline.all <= 0:
             return
         arm_c, arm_b = (canary.bad, canary.all), (baseline.bad, baseline.all)
-        if self.gross:
-            self.gross.step(moment.at, arm_c, arm_b)
         if canary.bad or baseline.bad:
+            if self.gross:  # it has no dead band and no restarts: without events it stays as it is
+                self.gross.step(moment.at, arm_c, arm_b)
             self._ticks.extend((canary.all / baseline.all, canary.bad, baseline.bad))
         if not moment.judged:
             return
