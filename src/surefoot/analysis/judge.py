@@ -22,6 +22,7 @@ from surefoot.analysis.words import (
     FACTS,
     duration,
     lacking_in_words,
+    not_seen,
     share_in_words,
     verified,
     worse,
@@ -263,10 +264,7 @@ class Judge:
         open_ = [track for track in required if track.ok < 1 / plan.alpha_ok]
         for track in open_:
             if not track.totals.canary_all:
-                return (
-                    track.metric.name,
-                    f"nothing is seen of the canary yet for {track.metric.name}",
-                )
+                return track.metric.name, not_seen(track.metric)
         if open_:
             seconds = {track.metric.name: self._seconds_to_ok(track) for track in open_}
             name = max(seconds, key=lambda metric: seconds[metric])

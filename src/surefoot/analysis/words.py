@@ -12,6 +12,7 @@ __all__ = [
     "duration",
     "lacking_in_words",
     "margin_in_words",
+    "not_seen",
     "share_in_words",
     "verified",
     "worse",
@@ -84,6 +85,13 @@ def verified(tracks: Iterable[Track], plan: JudgePlan) -> str:
     level = f"({(1 - plan.alpha_ok) * 100:.3g} %)"
     proven = [f"{margin_in_words(track.metric)} {level}" for track in tracks]
     return "verified: " + ", ".join([*proven, *(str(one) for one in plan.expect)])
+
+
+def not_seen(metric: MetricPlan) -> str:
+    """That the canary has no event of a metric so far."""
+    if metric.group == "declared":
+        return f"nothing of {metric.name} is seen of the canary yet"
+    return "the canary has answered nothing yet"
 
 
 def lacking_in_words(track: Track, seconds: float, wanted: float) -> str:

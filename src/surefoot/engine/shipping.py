@@ -71,6 +71,7 @@ async def propose(
         diff=study.diff,
         intent=intent,
         shipper=by,
+        because="It is written down.",
         stamps=Stamps(committed_at=min(now, _tip_at(study)), proposed_at=now),
     )
     return Proposal(change, manifest, text, _warnings(change, manifest))
