@@ -33,7 +33,7 @@ ALONE_S = 2.0
 HEADER = (
     "Surefoot demo: a small shop on this machine, 200 requests/s through Envoy, about 1 % errors",
     "Ana and Bo ship three changes: a good one, one that breaks checkouts although its tests and",
-    "its review let it pass, and its fix. It takes about five minutes and nobody presses anything.",
+    "its review let it pass, and its fix. It takes about four minutes and nobody presses anything.",
 )
 
 
