@@ -66,6 +66,9 @@ async def test_after_harm_the_fix_goes_first_and_its_verification_opens_the_lane
     assert (await world.desk.change(later)).position == 2
     await world.until_settled(fix)
     assert world.change(fix).phase is Phase.VERIFIED
+    print(world.told())
+    await world.live(1)
+    print(world.told())
     assert world.change(later).wait.cause is WaitCause.REBASE
     after = await world.ship("next", revision=world.commit("next", on=world.change(fix).revision))
     assert (await world.until_settled(after)).phase is Phase.VERIFIED

@@ -104,7 +104,7 @@ async def test_undoing_what_stands_under_an_exposed_change_carries_that_back_too
 
 
 async def test_an_undo_by_service_means_what_is_exposed_and_then_what_is_live(world: World):
-    """Nobody has to know a number to stop what is going on."""
+    """Nobody has to know a number; typed twice, it does not take the good release away too."""
     await world.open()
     first = await world.ship("first")
     await world.until_settled(first)
@@ -112,6 +112,10 @@ async def test_an_undo_by_service_means_what_is_exposed_and_then_what_is_live(wo
     await world.until_phase(second, Phase.ROLLING_OUT, within=100)
     assert (await world.desk.undo_service("shop", BO, "")).number == second
     await world.until_phase(second, Phase.RESTORED, within=30)
+    await world.live(2)
+    assert (await world.desk.undo_service("shop", CY, "I see errors too")).number == second
+    assert world.share(first) == 1.0
+    await world.live(60)
     assert (await world.desk.undo_service("shop", BO, "")).number == first
     await world.until_phase(first, Phase.RESTORED, within=30)
     with pytest.raises(Refused, match="no release before"):

@@ -39,6 +39,7 @@ WAIT_LIMIT_S = {
 BASELINE_S = 60.0  # what the margins are fixed from
 START_WATCH_S = 30.0
 RESTORE_LIMIT_S = 90.0
+JUST_AFTER_S = 0.001
 
 
 def decide(facts: Facts) -> Decision:
@@ -60,19 +61,21 @@ def get_ready(facts: Facts) -> Decision:
     """Checked, reviewed, built; then, as the first in line, warmed and its way back rehearsed."""
     facts = replace(facts, change=_reviewed(facts))
     change, lane = facts.change, facts.lane
-    if change.undo:
+    if change.undo and not (lane.live is None and facts.world.live_routed):
         return _withdrawn(facts)
     if reason := _why_rejected(change):
         return Decision(_ended(change.moved(Event.REJECT, reason), facts.now))
     if acts := _open_parts(facts):
-        return _waiting(facts, None, acts)
+        return _waiting(facts, _stuck(facts), acts)
     if not change.parts.review.done:
         return _waiting(facts, WaitCause.PERSON)
-    if facts.manifest_only:
-        applied = change.moved(Event.APPLY, "The new manifest guards from now on.")
-        return Decision(_ended(applied, facts.now))
     if _base_is_lost(facts):
         return _waiting(facts, WaitCause.REBASE if lane.may_go(change) else WaitCause.FIX)
+    if facts.manifest_only:
+        if lane.ground is None or change.base != lane.ground.revision:
+            return _waiting(facts, WaitCause.TURN)
+        applied = change.moved(Event.APPLY, "The new manifest guards from now on.")
+        return Decision(_ended(applied, facts.now))
     if not lane.may_go(change):
         return _waiting(facts, WaitCause.FIX)
     return _become_the_head(facts)
@@ -84,7 +87,7 @@ def _become_the_head(facts: Facts) -> Decision:
     if head and head.number != change.number:
         return _waiting(facts, WaitCause.TURN)
     if not change.parts.prepare.done:
-        return _waiting(facts, None, (Prepare(),))
+        return _waiting(facts, _stuck(facts), (Prepare(),))
     if facts.lane.live is None:
         return _adopt(facts)
     ready = change.moved(Event.READY, f"Ready: {_rehearsed(change)}")
@@ -93,21 +96,13 @@ def _become_the_head(facts: Facts) -> Decision:
 
 def queue(facts: Facts) -> Decision:
     """Ready, and waiting for the lane. The next change waits until the last one is proven."""
-    change, lane, world = facts.change, facts.lane, facts.world
+    change, world = facts.change, facts.world
     if change.undo:
         return _withdrawn(facts)
-    if not lane.may_go(change):
-        return _waiting(facts, WaitCause.FIX)
-    if lane.exposed:
-        return _waiting(facts, WaitCause.TURN)
-    if _base_is_lost(facts):
-        return _waiting(facts, WaitCause.REBASE)
-    if lane.hold:
-        return _waiting(facts, WaitCause.HOLD)
-    if not world.room:
-        return _waiting(facts, WaitCause.STUCK)
-    if world.watched_s < BASELINE_S:
-        return _waiting(facts, WaitCause.TELEMETRY)
+    if reason := _why_rejected(change):
+        return Decision(_ended(change.moved(Event.REJECT, reason), facts.now))
+    if cause := _what_holds_the_lane(facts):
+        return _waiting(facts, cause)
     if not (world.answering and world.old_answering):
         return _waiting(facts, WaitCause.STUCK, (Prepare(),))
     exposed = replace(
@@ -120,6 +115,22 @@ def queue(facts: Facts) -> Decision:
     return Decision(exposed, (Route(facts.steps[0]),))
 
 
+def _what_holds_the_lane(facts: Facts) -> WaitCause | None:
+    """Why no user may meet it yet."""
+    lane, world = facts.lane, facts.world
+    if not lane.may_go(facts.change):
+        return WaitCause.FIX
+    if lane.exposed:
+        return WaitCause.TURN
+    if _base_is_lost(facts):
+        return WaitCause.REBASE
+    if lane.hold:
+        return WaitCause.HOLD
+    if not world.room:
+        return WaitCause.STUCK
+    return WaitCause.TELEMETRY if world.watched_s < BASELINE_S else None
+
+
 # --- in front of users -------------------------------------------------------------------------
 
 
@@ -127,9 +138,10 @@ def roll_out(facts: Facts) -> Decision:
     """Climb the steps by evidence, never by a timer."""
     if ending := _must_end(facts):
         return ending
-    change = facts.change
+    change, reading = facts.change, facts.reading
     at_share = facts.world.has_share(change.steps[change.step])
-    if not (facts.reading and facts.reading.gate and at_share) or facts.lane.hold:
+    undecided = reading is None or not reading.gate or reading.word is Word.INCONCLUSIVE
+    if undecided or not at_share or _held(facts):
         return _watching(facts)
     step = change.step + 1
     wider = replace(change, step=step, wait=None, stamps=replace(change.stamps, share_at=facts.now))
@@ -145,7 +157,7 @@ def verify(facts: Facts) -> Decision:
     if ending := _must_end(facts):
         return ending
     reading = facts.reading
-    if reading is None or reading.word is not Word.VERIFIED or facts.lane.hold:
+    if reading is None or reading.word is not Word.VERIFIED or _held(facts):
         return _watching(facts)
     verified = facts.change.moved(Event.VERIFY, _capital(reading.because))
     return _takes_all(facts, replace(verified, verdict=reading.because))
@@ -260,11 +272,18 @@ def _watching(facts: Facts) -> Decision:
     return Decision(replace(change, because=because, wait=wait), acts, wake_at=answer_by)
 
 
+def _held(facts: Facts) -> bool:
+    """Whether no further user may meet it now, whatever the evidence says."""
+    return facts.lane.hold is not None or not facts.world.room
+
+
 def _stalled(facts: Facts) -> Wait | None:
     """What keeps an exposed change from going on, other than time."""
     since = facts.change.wait.since if facts.change.wait else facts.now
     if facts.lane.hold:
         return Wait(WaitCause.HOLD, since, None, "it goes on when the hold ends")
+    if not facts.world.room:
+        return Wait(WaitCause.STUCK, since, None, "it goes on when there is disk space")
     if facts.world.lagging or facts.world.blind_s > 0:
         until = since + facts.rules.blind_limit_s
         return Wait(WaitCause.TELEMETRY, since, until, "it is given back")
@@ -280,7 +299,9 @@ def _hold_share(facts: Facts) -> tuple[Act, ...]:
 def _takes_all(facts: Facts, change: Change) -> Decision:
     """It is the live release now; the old one stays warm through the soak."""
     soak_until = facts.now + facts.rules.soak_s
-    stamps = replace(change.stamps, verdict_at=facts.now, live_at=facts.now, soak_until=soak_until)
+    before = facts.lane.live.stamps.live_at if facts.lane.live else None
+    live_at = max(facts.now, (before or 0.0) + JUST_AFTER_S)  # whatever somebody does to the clock
+    stamps = replace(change.stamps, verdict_at=facts.now, live_at=live_at, soak_until=soak_until)
     live = replace(change, stamps=stamps)
     return Decision(live, (Route(1.0),), wake_at=soak_until)
 
@@ -289,6 +310,8 @@ def _adopt(facts: Facts) -> Decision:
     """The first release of a service: it takes all users, and its start is watched."""
     change, world = facts.change, facts.world
     if not world.live_routed:
+        if stuck := _stuck(facts):
+            return _waiting(facts, stuck, (Route(1.0),))
         return Decision(replace(change, because="It takes all users."), (Route(1.0),))
     first_user_at = change.stamps.exposed_at or facts.now
     if world.answering is False and facts.now > first_user_at + START_WATCH_S:
@@ -301,7 +324,8 @@ def _adopt(facts: Facts) -> Decision:
             stamps=replace(change.stamps, exposed_at=first_user_at),
         )
         return Decision(watched, wake_at=first_user_at + START_WATCH_S)
-    adopted = change.moved(Event.ADOPT, "Adopted: there was nothing to compare it with.")
+    adopted = replace(change, undo=None)  # there was nothing to go back to
+    adopted = adopted.moved(Event.ADOPT, "Adopted: there was nothing to compare it with.")
     return Decision(replace(adopted, stamps=replace(adopted.stamps, live_at=facts.now)))
 
 
@@ -378,6 +402,11 @@ def _why_rejected(change: Change) -> str | None:
     return None
 
 
+def _stuck(facts: Facts) -> WaitCause | None:
+    """It has been tried again and again, and what it needs does not do its part."""
+    return WaitCause.STUCK if facts.world.stuck else None
+
+
 def _open_parts(facts: Facts) -> tuple[Act, ...]:
     parts = facts.change.parts
     acts: list[Act] = []
@@ -404,15 +433,21 @@ def _reviewed(facts: Facts) -> Change:
 def _base_is_lost(facts: Facts) -> bool:
     """Whether what it stands on is neither live nor still on its way there."""
     change, lane = facts.change, facts.lane
-    if lane.live is None or change.base == lane.live.revision:
+    if lane.live is None:
         return False
-    ahead = (*lane.waiting, *((lane.exposed,) if lane.exposed else ()))
-    return not any(
-        one.revision == change.base
-        and one.number < change.number
-        and one.phase not in {Phase.RESTORING, Phase.NOT_RESTORED}
-        for one in ahead
-    )
+    going = (*lane.applied, *lane.waiting, *((lane.exposed,) if lane.exposed else ()))
+    under = {
+        one.revision: one
+        for one in going
+        if one.number < change.number and one.phase not in {Phase.RESTORING, Phase.NOT_RESTORED}
+    }
+    base = change.base
+    while base != lane.live.revision:  # all the way down: what is under it must go there too
+        below = under.pop(base or "", None)
+        if below is None:
+            return True
+        base = below.base
+    return False
 
 
 def _waiting(facts: Facts, cause: WaitCause | None, acts: tuple[Act, ...] = ()) -> Decision:
@@ -464,6 +499,8 @@ def _waits_for(facts: Facts, cause: WaitCause) -> str:
     if cause is WaitCause.TELEMETRY:
         left = BASELINE_S - facts.world.watched_s
         return f"It waits for {left:.0f} s more of the live release's own figures."
+    if facts.world.stuck:
+        return f"It does not get ready: {facts.world.stuck} `surefoot doctor` looks for the reason."
     if not facts.world.room:
         return "Too little disk space is free to expose anything new."
     return "Its release, or the old one, does not answer right now."

@@ -27,7 +27,8 @@ class Lane:
 
     `live` serves users (or is given back to); `before` is the release that would serve if `live`
     were undone; `exposed` is the change that has or had the lane and is not settled yet;
-    `waiting` are the unexposed ones in their order; `harmful` did harm and are not yet fixed.
+    `waiting` are the unexposed ones in their order; `harmful` did harm and are not yet fixed;
+    `applied` touched the manifest alone and were never exposed.
     """
 
     service: str
@@ -37,6 +38,16 @@ class Lane:
     waiting: tuple[Change, ...]
     harmful: tuple[Change, ...]
     hold: Hold | None
+    applied: tuple[Change, ...] = ()
+
+    @property
+    def ground(self) -> Change | None:
+        """What the next change stands on: the live one, or the newest manifest applied upon it."""
+        ground = self.live
+        for one in sorted(self.applied, key=lambda applied: applied.number):
+            if ground and one.base == ground.revision:
+                ground = one
+        return ground
 
     @property
     def suspects(self) -> frozenset[str]:
@@ -59,7 +70,7 @@ class Lane:
         """The harmful change that these commits revert, told by the subjects git gives them."""
         subjects = {commit.subject for commit in commits}
         for change in reversed(self.harmful):
-            if any(f'Revert "{one.subject}"' in subjects for one in change.commits):
+            if all(f'Revert "{one.subject}"' in subjects for one in change.commits):
                 return change.number
         return None
 
@@ -114,6 +125,7 @@ def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
         waiting=tuple(waiting),
         harmful=harmful,
         hold=hold,
+        applied=tuple(one for one in changes if one.phase is Phase.APPLIED),
     )
 
 

@@ -30,6 +30,7 @@ __all__ = ["Desk", "hashed"]
 
 TOKEN_PREFIX = "sf_"  # noqa: S105 -- a mark by which a leaked one is recognised
 HEARD_MAX = 1000
+JUST_RESTORED_S = 60.0
 
 
 class Desk:
@@ -43,7 +44,7 @@ class Desk:
         self._stop = stop
         self.stopped = False
         self._listeners: set[asyncio.Queue[Entry]] = set()
-        self._shipping = asyncio.Lock()
+        self._numbering = asyncio.Lock()
         self._tokens: tuple[Token, ...] | None = None  # as the store has them, once it was asked
 
     def health(self) -> Health:
@@ -56,7 +57,7 @@ class Desk:
         """Know a service by its manifest's text and its source; again is the same."""
         parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
         refuse_later_keys(parsed)
-        async with self._shipping:
+        async with self._numbering:
             known = self.driver.runs.get(parsed.name)
             if known is None:
                 known = await self._add_service(source, folder, manifest, by)
@@ -162,14 +163,16 @@ class Desk:
     async def ship(self, order: ShipOrder, by: Person) -> ChangeStatus:
         """Take a change on its way. Raises `Refused` with the cure."""
         run = self._run(order.service)
-        async with self._shipping:
-            number = 0 if order.adopt else self._next_number()
-            proposal = await propose(run, order, by, number, self.outside)
-            change = proposal.change
-            says = f'{by.name} ships {change.revision[:7]}: "{change.intent.why}"'
-            async with run.turn:
-                run.manifests[number], run.texts[number] = proposal.manifest, proposal.text
-                await self._write(run, change, "proposed", says, by)
+        async with run.shipping:  # a remote that does not answer holds up its own service alone
+            proposal = await propose(run, order, by, 0, self.outside)
+            async with self._numbering:
+                first = order.adopt and 0 not in run.changes
+                number = 0 if first else self._next_number()
+                change = replace(proposal.change, number=number)
+                says = f'{by.name} ships {change.revision[:7]}: "{change.intent.why}"'
+                async with run.turn:
+                    run.manifests[number], run.texts[number] = proposal.manifest, proposal.text
+                    await self._write(run, change, "proposed", says, by)
         return await self._status(run, change)
 
     def _next_number(self) -> int:
@@ -267,10 +270,17 @@ class Desk:
         return await self._undo(run, change, by, because)
 
     async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
-        """As `undo`, for what is exposed, else live, in this service."""
+        """As `undo`, for what is exposed, else live, in this service.
+
+        Somebody who orders this just after a change was given back means that one, and not the
+        good release below it: nothing more is undone then.
+        """
         run = self._run(service)
         lane = run.lane
-        change = lane.exposed or lane.live
+        if lane.exposed is None and (given_back := _just_restored(run, self.outside.clock.now())):
+            return await self._status(run, given_back)
+        adopting = next(iter(lane.waiting), None) if lane.live is None else None
+        change = lane.exposed or lane.live or adopting
         if change is None:
             raise NotFound(f"Nothing to undo: nothing of {service} is live.", cure="")
         return await self._undo(run, change, by, because)
@@ -286,7 +296,8 @@ class Desk:
             history = change.phase in LIVE and lane.live is not None and lane.live is not change
             if change.phase in FINAL or on_its_way_back or history or change.undo:
                 return await self._status(run, change)
-            if change.phase in LIVE and lane.before is None:
+            taken = change.phase in UNEXPOSED and change.stamps.exposed_at is not None
+            if taken or (change.phase in LIVE and lane.before is None):
                 raise Refused(
                     f"There is no release before {change.number} to go back to.",
                     cure="Ship another revision, or stop the service with `surefoot down`.",
@@ -490,6 +501,15 @@ class Desk:
 def hashed(secret: str) -> str:
     """What is kept of a token: the SHA-256 of its 256 random bits needs no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _just_restored(run: ServiceRun, now: float) -> Change | None:
+    """The change that was given back within the last minute, if one was."""
+    restored = (one for one in run.changes.values() if one.phase is Phase.RESTORED)
+    last = max(restored, key=lambda one: one.stamps.restored_at or 0.0, default=None)
+    if last is None or now - (last.stamps.restored_at or 0.0) > JUST_RESTORED_S:
+        return None
+    return last
 
 
 def _asked(query: LogQuery, changes: tuple[Change, ...]) -> tuple[Change, ...]:

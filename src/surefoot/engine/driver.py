@@ -7,13 +7,24 @@ store included: what could not be written down then is written as soon as the st
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from surefoot.domain.change import Change
 from surefoot.domain.errors import OutsideFailed, Relieved, SurefootError
-from surefoot.domain.facts import Act, Build, Decision, GiveBack, Prepare, Route, RunChecks
+from surefoot.domain.facts import (
+    Act,
+    Build,
+    Decision,
+    EndRelease,
+    GiveBack,
+    Prepare,
+    Route,
+    RunChecks,
+    StartRelease,
+)
 from surefoot.domain.journey import decide
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, Phase
 from surefoot.engine.acts import LEASE_S, Actor, PartDone
@@ -21,7 +32,7 @@ from surefoot.engine.observe import facts_of
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.telling import entries_of
-from surefoot.ports import Entry, InstanceFacts, NewEntry, Saved, Seen, ServiceRecord
+from surefoot.ports import Entry, InstanceFacts, NewEntry, Routes, Saved, Seen, ServiceRecord
 
 __all__ = ["Driver"]
 
@@ -29,6 +40,7 @@ TICK_S = 1.0
 IDLE_S = 5.0
 WRITTEN_S, WRITTEN_LOOK_S = 1.0, 0.005
 JOBS = (RunChecks, Build, Prepare)
+BESIDE = (EndRelease, StartRelease)
 WAY_BACK = {Phase.RESTORING, Phase.NOT_RESTORED}
 log = logging.getLogger(__name__)
 
@@ -92,11 +104,21 @@ class Driver:
 
     async def _decide_all(self, run: ServiceRun) -> None:
         if run.changes:
-            seen = await self.outside.traffic.seen(run.name)
+            seen = await self._seen(run)
             for number in run.to_decide():
                 await self._advance_change(run, run.changes[number], seen)
-            await self._tidy(run)
+            await self._tidy(run, seen)
         run.decided_at = self.outside.clock.boottime()
+
+    async def _seen(self, run: ServiceRun) -> Seen:
+        """What the proxy does now. When it cannot be read, an order to undo needs no reading."""
+        try:
+            return await self.outside.traffic.seen(run.name)
+        except OutsideFailed:
+            exposed = run.lane.exposed
+            if exposed and exposed.undo:
+                await self.outside.traffic.give_back(run.name)
+            raise
 
     async def _advance_change(self, run: ServiceRun, change: Change, seen: Seen) -> None:
         if change.phase is Phase.QUEUED:
@@ -121,8 +143,11 @@ class Driver:
                 return
         self._after_move(run, change, after)
         for act in decision.acts:
+            key = (after.number, type(act).__name__)
             if isinstance(act, JOBS):
-                self._start_job(run, after, act)
+                self._beside(run, key, partial(self._job, run, after, act))
+            elif isinstance(act, BESIDE):
+                self._beside(run, key, partial(self._try, run, after, act))
             elif not isinstance(act, GiveBack):
                 await self._try(run, after, act)
 
@@ -137,11 +162,13 @@ class Driver:
         self, run: ServiceRun, before: Change, after: Change, acts: tuple[Act, ...]
     ) -> Saved:
         services: tuple[ServiceRecord, ...] = ()
-        if after.phase in LIVE | {Phase.APPLIED} and before.phase is not after.phase:
-            text = run.texts.get(after.number, run.record.manifest)
-            run.record = replace(run.record, manifest=text)
-            run.manifest = run.manifest_of(after.number)
-            services = (run.record,)
+        ground = run.lane.ground
+        if before.phase is not after.phase and ground is not None:
+            text = run.texts.get(ground.number, run.record.manifest)
+            if text != run.record.manifest:
+                run.record = replace(run.record, manifest=text)
+                run.manifest = run.manifest_of(ground.number)
+                services = (run.record,)
         return Saved(
             changes=(after,),
             services=services,
@@ -161,6 +188,9 @@ class Driver:
             self.outside.telemetry.forget(run.name)
         if after.phase in FINAL and before.phase in EXPOSED | LIVE:
             run.watch.end()
+            live = run.lane.live
+            if live and (live.stamps.soak_until or 0.0) > self.outside.clock.now():
+                run.watch.begin_soak()
             self.outside.telemetry.forget(run.name)
 
     async def _try(self, run: ServiceRun, change: Change, act: Act) -> None:
@@ -179,10 +209,20 @@ class Driver:
 
     # --- jobs ----------------------------------------------------------------------------------
 
-    def _start_job(self, run: ServiceRun, change: Change, act: Act) -> None:
-        key = (change.number, type(act).__name__)
-        if key not in run.jobs or run.jobs[key].done():
-            run.jobs[key] = asyncio.create_task(self._job(run, change, act))
+    def _beside(
+        self, run: ServiceRun, key: tuple[int, str], work: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Do what takes its time beside the loop, once: an order to undo waits for none of it."""
+
+        async def to_its_end() -> None:
+            try:
+                await work()
+            finally:
+                run.jobs.pop(key, None)
+                run.wake.set()
+
+        if key not in run.jobs:
+            run.jobs[key] = asyncio.create_task(to_its_end())
 
     async def _job(self, run: ServiceRun, change: Change, act: Act) -> None:
         """Do a job beside the loop, and write its part down when it has ended."""
@@ -195,9 +235,6 @@ class Driver:
             run.failures[key] = run.failures.get(key, 0) + 1
             log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
             await self.outside.clock.sleep(min(2.0 ** run.failures[key], 30.0))
-        finally:
-            run.jobs.pop(key, None)
-            run.wake.set()
 
     async def _part_done(self, run: ServiceRun, number: int, done: PartDone) -> None:
         async with run.turn:
@@ -212,8 +249,8 @@ class Driver:
 
     # --- housekeeping --------------------------------------------------------------------------
 
-    async def _tidy(self, run: ServiceRun) -> None:
-        """Releases that nobody needs any more are ended, the proxy told first."""
+    async def _tidy(self, run: ServiceRun, seen: Seen) -> None:
+        """Releases that nobody needs any more leave the routes, and are ended beside the loop."""
         lane = run.lane
         if lane.live is None or (lane.exposed and lane.exposed.phase is not Phase.ROLLING_OUT):
             return
@@ -221,11 +258,31 @@ class Driver:
         working = {number for number, _ in run.jobs}
         running = set(await self.outside.target.running(run.name))
         surplus = running - wanted - working
+        await self._forget_spares(run, seen, kept=running - surplus)
         for release in surplus:
-            await self.outside.target.stop(run.name, release)
-        if surplus or not run.served:
+            self._beside(run, (release, "End"), partial(self._end, run, release))
+        if not run.served:
             await self.actor.serve(run)
             run.served = True
+
+    async def _forget_spares(self, run: ServiceRun, seen: Seen, kept: set[int]) -> None:
+        """A release that is about to end, or has ended, covers for the live one no more.
+
+        A proxy that finds every host of an arm unhealthy asks them all, the dead ones too.
+        """
+        routes, lane = seen.routes, run.lane
+        if routes is None or lane.live is None or lane.exposed or routes.live != lane.live.number:
+            return
+        if {routes.spare, routes.candidate} - {None} - kept:
+            await self.outside.traffic.route(Routes(run.name, live=routes.live), LEASE_S)
+
+    async def _end(self, run: ServiceRun, release: int) -> None:
+        """End a release, which may take its whole stop timeout; then the proxy forgets it."""
+        try:
+            await self.outside.target.stop(run.name, release)
+            run.served = False
+        except (SurefootError, OSError) as failed:
+            log.warning("%s %s: %s", run.name, release, failed)
 
     # --- the one-second watch ------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from surefoot.domain.change import Change
 from surefoot.domain.facts import Facts, World
+from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Review
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Seen
@@ -33,7 +34,7 @@ async def facts_of(
         steps=plan.steps if plan else (0.1, 0.5),
         reading=run.watch.reading(change),
         team_of_one=not others,
-        manifest_only=bool(run.lane.live) and change.diff.files == (_manifest_path(run),),
+        manifest_only=_only_guards(run, change),
     )
 
 
@@ -57,7 +58,7 @@ async def _world(
         answering=seen.healthy.get(change.number),
         old_answering=seen.healthy.get(old) if old is not None else None,
         old_running=bool(old_instances) or old is None,
-        active=watch.last.canary_active if exposed and watch.last else 0,
+        active=_active(run, change),
         ended=not any(one.pid for one in instances),
         fenced=fenced if mine or share == 0 else None,
         stuck=_stuck(run, change),
@@ -71,12 +72,29 @@ async def _world(
     )
 
 
+def _active(run: ServiceRun, change: Change) -> int:
+    """Requests that are still open on it; while it is given back, unknown is not none."""
+    watch = run.watch
+    exposed = watch.exposure is not None and watch.exposure.change == change.number
+    if change.phase in {Phase.RESTORING, Phase.NOT_RESTORED} and not (exposed and watch.after_undo):
+        return 1
+    return watch.last.canary_active if exposed and watch.last else 0
+
+
 def _stuck(run: ServiceRun, change: Change) -> str | None:
     tries = max(
         (count for (number, _), count in run.failures.items() if number == change.number),
         default=0,
     )
     return f"{tries} tries in a row did not succeed." if tries >= STUCK_AFTER else None
+
+
+def _only_guards(run: ServiceRun, change: Change) -> bool:
+    """Whether it alters the manifest alone, and nothing there of what runs or is checked."""
+    if run.lane.live is None or change.diff.files != (_manifest_path(run),):
+        return False
+    old, new = run.manifest, run.manifest_of(change.number)
+    return (old.release, old.checks, old.traffic) == (new.release, new.checks, new.traffic)
 
 
 def _manifest_path(run: ServiceRun) -> str:

@@ -61,6 +61,7 @@ class ServiceRun:
     unsaved: list[Saved] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
     served: bool = False
     decided_at: float = 0.0
 

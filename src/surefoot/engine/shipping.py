@@ -52,6 +52,12 @@ async def propose(
     manifest = parse_manifest(
         text, place=f"surefoot.toml at {revision[:7]}", folder=run.record.folder
     )
+    if lane.live and manifest.listen != run.manifest.listen:
+        raise Refused(
+            f"surefoot.toml at {revision[:7]} moves 'listen' from {run.manifest.listen} to "
+            f"{manifest.listen}, and users would not find {run.name} any more.",
+            cure="A live service keeps its address in this version: put it back.",
+        )
     if manifest.name != run.name:
         raise BadManifest(
             f"surefoot.toml at {revision[:7]} names '{manifest.name}', not '{run.name}'.",
@@ -89,9 +95,9 @@ def refuse_later_keys(manifest: Manifest) -> None:
 
 def _not_twice(run: ServiceRun, revision: str) -> None:
     lane = run.lane
-    if lane.live and lane.live.revision == revision:
+    if lane.ground and lane.ground.revision == revision:
         raise Refused(
-            f"All users of {run.name} are already on {revision[:7]}, as {lane.live.number}.",
+            f"All users of {run.name} are already on {revision[:7]}, as {lane.ground.number}.",
             cure="Commit something new, then `surefoot ship`.",
         )
     under_way = [*lane.waiting, *([lane.exposed] if lane.exposed else [])]
@@ -108,12 +114,12 @@ def _base_of(run: ServiceRun, intent: Intent) -> Change | None:
     lane = run.lane
     harmful = {one.number for one in lane.harmful}
     if intent.fixes in harmful or lane.harmful:
-        return lane.live
+        return lane.ground
     if lane.going:
         return lane.going[-1]
     if lane.exposed and lane.exposed.undo is None and lane.exposed.cause is None:
         return lane.exposed
-    return lane.live
+    return lane.ground
 
 
 async def _descends(outside: Outside, service: str, revision: str, base: Change) -> None:

@@ -171,6 +171,8 @@ def _exit_code(change: Change) -> int | None:
     """What a follower leaves with, once there is nothing more to follow for now."""
     if change.wait and change.wait.cause in ASKS_A_PERSON:
         return UNDECIDED
+    if change.phase is Phase.GETTING_READY and change.wait and change.wait.cause is WaitCause.STUCK:
+        return UNDECIDED
     if change.phase in EXPOSED and change.wait and change.wait.cause is WaitCause.PERSON:
         return UNDECIDED
     return EXIT.get(change.phase)
@@ -303,8 +305,10 @@ def next_lines(lane: Lane, change: Change) -> tuple[str, ...]:
 
 
 def _fix_lines(harmful: Change) -> tuple[str, ...]:
-    revision = harmful.revision[:7]
-    return (f"git revert {revision} && surefoot ship", f"surefoot ship --fixes {harmful.number}")
+    commits = harmful.revision[:7]
+    if len(harmful.commits) > 1:
+        commits = f"--no-edit {(harmful.base or '')[:7]}..{commits}"
+    return (f"git revert {commits} && surefoot ship", f"surefoot ship --fixes {harmful.number}")
 
 
 # --- a service ---------------------------------------------------------------------------------

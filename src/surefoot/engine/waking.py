@@ -51,7 +51,7 @@ async def _load(driver: Driver, record: ServiceRecord) -> ServiceRun:
     for change in await driver.outside.store.changes(record.name):
         run.changes[change.number] = change
     lane = run.lane
-    needed = [lane.live, lane.before, lane.exposed, *lane.waiting]
+    needed = [lane.live, lane.before, lane.exposed, *lane.waiting, *lane.applied]
     for change in (one for one in needed if one is not None):
         await _load_manifest(driver, run, change)
     return run
@@ -73,13 +73,16 @@ async def _bring_back(driver: Driver, run: ServiceRun) -> None:
     """The live release first; then the evidence of what is exposed."""
     lane = run.lane
     for change in (lane.live, lane.exposed):
-        if change is None or change.phase in FINAL:
+        if change is None or change.phase in FINAL | {Phase.RESTORING, Phase.NOT_RESTORED}:
             continue
         if not any(one.pid for one in await driver.outside.target.look(run.name, change.number)):
             finished = await driver.actor.bring_up(run, change)
             if not finished.ok:
                 log.warning("%s %s did not start: %s", run.name, change.number, finished.said)
     _recall(driver, run)
+    live = lane.live
+    if live and (live.stamps.soak_until or 0.0) > driver.outside.clock.now():
+        run.watch.begin_soak()
     if lane.exposed:
         _resume_evidence(driver, run, lane.exposed)
 

@@ -9,9 +9,10 @@ import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 
-from surefoot.analysis.band import HostWatch, in_band, latency_in_band
+from surefoot.analysis.band import ENOUGH_REQUESTS, HostWatch, in_band, latency_in_band
 from surefoot.analysis.history import History, Pair
 from surefoot.analysis.judge import Judge
 from surefoot.analysis.liveness import Liveness, Observation
@@ -36,6 +37,7 @@ __all__ = ["BAND_S", "Exposure", "Watch", "read_evidence"]
 
 log = logging.getLogger(__name__)
 BAND_S = 10.0
+REMEMBERED = 600  # seconds after an order to undo: 50 requests may take that long
 RARE = 0.001
 
 
@@ -143,7 +145,7 @@ class Watch:
     soak: SoakWatch | None = None
     soak_reading: Reading | None = None
     recent: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=int(BAND_S)))
-    after_undo: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=int(BAND_S)))
+    after_undo: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     last_tick: float | None = None  # boottime of the last look that brought anything
     last: Metered | None = None
     watched_s: float = 0.0
@@ -172,6 +174,7 @@ class Watch:
         last = max((row.t for row in rows), default=0.0)
         exposure = Exposure(change, Judge(plan), began, self.evidence(change))
         exposure.began = min(began, now - last)
+        exposure.liveness = Liveness(_slowest(self.history))
         exposure.host, exposure.judging = _host(plan), judging
         exposure.take(rows)
         exposure.count(rows)
@@ -290,16 +293,27 @@ class Watch:
         if len(self.after_undo) < BAND_S:
             return False
         if self.exposure is None:  # late harm: only errors are watched in a soak
-            bad, total = _sum(self.after_undo, "errors", Arm.BASELINE)
+            bad, total = _sum(self._lately("errors"), "errors", Arm.BASELINE)
             return in_band(self.before_soak or 0.0, bad, total)
         plans = self.exposure.judge.plan
         plan = plans.metric(metric or "errors") or plans.errors
         if plan is None:
             return False
         if plan.kind == "latency":
-            return latency_in_band(plan.bounds, _buckets(self.after_undo, plan.name))
-        bad, total = _sum(self.after_undo, plan.name, Arm.BASELINE)
+            return latency_in_band(plan.bounds, _buckets(self._lately(plan.name), plan.name))
+        bad, total = _sum(self._lately(plan.name), plan.name, Arm.BASELINE)
         return in_band(plan.p if plan.p is not None else 0.0, bad, total)
+
+    def _lately(self, metric: str) -> list[tuple[Row, ...]]:
+        """The last 10 s and 50 requests, whichever is longer."""
+        taken: list[tuple[Row, ...]] = []
+        total = 0.0
+        for rows in reversed(self.after_undo):
+            taken.append(rows)
+            total += _answers(rows, metric)
+            if len(taken) >= BAND_S and total >= ENOUGH_REQUESTS:
+                break
+        return taken
 
     @property
     def seen_by_users(self) -> bool:
@@ -370,6 +384,12 @@ def _buckets(ticks: Iterable[tuple[Row, ...]], metric: str) -> dict[float, float
             for bound, count in row.le.items():
                 sums[bound] = sums.get(bound, 0.0) + count
     return sums
+
+
+def _answers(rows: tuple[Row, ...], metric: str) -> float:
+    """The baseline's events of a metric of either kind in one tick."""
+    _, counted = _sum((rows,), metric, Arm.BASELINE)
+    return counted + _buckets((rows,), metric).get(inf, 0.0)
 
 
 def _sum(ticks: Iterable[tuple[Row, ...]], metric: str, arm: Arm) -> tuple[float, float]:
