@@ -90,6 +90,26 @@ def test_hanging_needs_waiting_requests_and_no_completion():
     assert [slow.feed(one) for one in hung[:6]] == [None] * 5 + [Fact.HANGING]
 
 
+def test_open_streams_are_no_hanging_and_a_slow_service_is_not_silent():
+    """Nothing is due where the baseline completes nothing either, or takes as long."""
+    streams = [
+        seen(t, answered=0, active=14, baseline_answered=0, expected=0) for t in range(1, 30)
+    ]
+    assert first_fact(streams) is None
+    slow = Liveness(slowest=15.0)
+    quiet = [seen(t, answered=0, active=0) for t in range(1, 60)]
+    assert next(one.t for one in quiet if slow.feed(one)) == 46
+
+
+def test_a_share_of_the_users_says_nothing_of_the_requests():
+    """With sticky sessions the canary may have got nobody; requests that hang still hang."""
+    quiet = [seen(t, answered=0, active=0) for t in range(1, 30)]
+    sticky = Liveness(sticky=True)
+    assert not [one for one in quiet if sticky.feed(one)]
+    hung = [seen(t, answered=0, active=9) for t in range(30, 40)]
+    assert Fact.HANGING in [sticky.feed(one) for one in hung]
+
+
 def test_band_is_the_old_rate_with_some_slack():
     """Back to normal is at most half as much again or half a point more, give or take chance."""
     assert in_band(0.01, 1, 100)

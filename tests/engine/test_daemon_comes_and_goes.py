@@ -75,6 +75,7 @@ async def test_what_rollouts_told_is_known_after_a_restart(world: World):
     await world.end()
     await world.live(5)
     await world.up()
+    await world.live(1)
     after = world.run().watch.history
     assert after.seconds >= 60
     assert after.p("errors") == pytest.approx(before.p("errors"), rel=0.5)
@@ -92,7 +93,8 @@ async def test_evidence_that_cannot_be_read_keeps_no_service_from_coming_back(wo
     await world.end()
     (world.home / "services" / "shop" / "evidence" / f"{first}.jsonl").write_text("no evidence\n")
     await world.up()
-    assert world.run().watch.history.seconds == 0
+    await world.live(2)
+    assert world.run().watch.history.seconds < 10
     assert world.run().lane.live.number == first
     assert (await world.until_settled(await world.ship("another"))).phase is Phase.VERIFIED
 
@@ -193,6 +195,7 @@ async def test_a_service_comes_back_on_its_live_release_after_a_reboot(world: Wo
     for release in await world.target.running("shop"):
         await world.target.stop("shop", release)
     await world.up()
+    await world.until(lambda: world.run().decided_at > 0, within=20)
     assert number in await world.target.running("shop")
     assert world.run().lane.live.number == number
 

@@ -118,6 +118,7 @@ async def test_an_undo_by_service_means_what_is_exposed_and_then_what_is_live(wo
     await world.live(60)
     assert (await world.desk.undo_service("shop", BO, "")).number == first
     await world.until_phase(first, Phase.RESTORED, within=30)
+    await world.live(61)
     with pytest.raises(Refused, match="no release before"):
         await world.desk.undo_service("shop", BO, "")
 

@@ -256,6 +256,22 @@ async def test_a_daemon_that_returns_starts_no_release_that_was_given_back(world
     await world.until_phase(number, Phase.RESTORED, within=60)
 
 
+async def test_a_service_that_does_not_come_back_stops_no_other(world: World):
+    """One live release cannot start again; another service's healthy rollout goes on."""
+    await world.open("desk", port=8081)
+    await world.open("shop")
+    number = await world.ship("good", service="shop")
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    await world.end()
+    world.production.behave("desk", 0, Behaviour(ready_s=1000, healthy=False))
+    await world.target.stop("desk", 0)
+    began = world.clock.boottime()
+    await world.up()
+    assert world.clock.boottime() - began < 5
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
 async def test_a_remote_that_does_not_answer_holds_up_its_own_service_alone(world: World):
     """Another team ships meanwhile."""
     await world.open("shop")

@@ -34,6 +34,12 @@ wait_seconds_count 14
 """
 
 
+@pytest.mark.parametrize("line", ["# HELP ", "# TYPE ", "# HELP", "#", "# TYPE  "])
+def test_a_line_without_its_name_announces_nothing(line):
+    """A page that is odd in one line is still read."""
+    assert summed("checkout_total", f"{line}\n{PAGE}") == 193.0
+
+
 def summed(text: str, page: str = PAGE) -> float | None:
     wanted = selector(text)
     return total(read_page(page, {wanted.name}), wanted)

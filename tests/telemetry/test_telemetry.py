@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -203,6 +204,19 @@ async def test_declared_metrics(telemetry, live, canary, watched):
     assert seconds[Arm.CANARY].le == {0.1: 3, math.inf: 10}
     assert rows_of(second, "memory")[Arm.CANARY].value == 1.2e8
     assert len({row.t for row in second.rows}) == 1
+
+
+async def test_one_counter_ahead_of_the_other(telemetry, live, canary, watched):
+    """Bad events that no total has yet are not told; the next look covers both."""
+    own = Metric("exports", MetricKind.RATIO, bad="failed_total", total="asked_total")
+    watched = replace(watched, metrics=(own,))
+    live.page = canary.page = "failed_total 0\nasked_total 10\n"
+    await telemetry.look(watched)
+    canary.page = "failed_total 11\nasked_total 10\n"
+    assert rows_of(await telemetry.look(watched), "exports") == {}
+    canary.page = "failed_total 11\nasked_total 50\n"
+    third = rows_of(await telemetry.look(watched), "exports")
+    assert (third[Arm.CANARY].bad, third[Arm.CANARY].all) == (11, 40)
 
 
 async def test_restarted_instance(telemetry, live, canary, watched):

@@ -23,8 +23,8 @@ class Observation:
     """What was seen of the canary in one tick that ends at `t` (seconds).
 
     `instances` are (pid, start time, is listening). `answered` and `baseline_answered` count the
-    tick's answers, `active` the requests that wait for the canary now, without upgraded and
-    event-stream ones. `expected` is how many answers the share predicts of it in this tick.
+    tick's answers, `active` the requests that wait for the canary now, open streams included.
+    `expected` is how many answers the share predicts of it in this tick.
     """
 
     t: float
@@ -38,17 +38,20 @@ class Observation:
 class Liveness:
     """Fed once for each tick; says a fact when it is there."""
 
-    def __init__(self, slowest: float = 0.0) -> None:
+    def __init__(self, slowest: float = 0.0, *, sticky: bool = False) -> None:
         """Watch a canary.
 
         Args:
             slowest: the baseline's p99.9 in seconds; a canary may take three times as long.
+            sticky: a share of the users says nothing of the requests, so silence is no fact.
         """
+        self._sticky = sticky
         self._patience = max(HANGING_SECONDS, 3 * slowest)
         self._known: frozenset[tuple[int, float]] = frozenset()
         self._started = False
         self._deaths: deque[float] = deque()
         self._hanging_since: float | None = None
+        self._missed = 0.0
         self._silent_since: float | None = None
         self._due = 0.0
         self._before: float | None = None
@@ -75,13 +78,18 @@ class Liveness:
         return Fact.CRASH_LOOP if len(self._deaths) >= LOOP_DEATHS else Fact.DEAD
 
     def _hang(self, seen: Observation) -> Fact | None:
-        """Requests wait and none was completed, in every tick for long enough."""
+        """Requests wait and none was completed, in every tick for long enough.
+
+        Some must have been due by what the baseline completes: streams are open and never done.
+        """
         if seen.active < HANGING_REQUESTS or seen.answered > 0:
-            self._hanging_since = None
+            self._hanging_since, self._missed = None, 0.0
             return None
         if self._hanging_since is None:
             self._hanging_since = seen.t if self._before is None else self._before
-        return Fact.HANGING if seen.t - self._hanging_since >= self._patience else None
+        self._missed += seen.expected
+        lasted = seen.t - self._hanging_since >= self._patience
+        return Fact.HANGING if lasted and self._missed >= HANGING_REQUESTS else None
 
     def _silence(self, seen: Observation) -> Fact | None:
         """No answer for 10 s and more, at least 20 were due, and the baseline still speaks."""
@@ -91,6 +99,7 @@ class Liveness:
         if self._silent_since is None:
             self._silent_since = seen.t if self._before is None else self._before
         self._due += seen.expected
-        lasted = seen.t - self._silent_since >= SILENT_SECONDS
+        lasted = seen.t - self._silent_since >= max(SILENT_SECONDS, self._patience)
         speaks = seen.baseline_answered > 0
-        return Fact.SILENT if lasted and self._due >= SILENT_EXPECTED and speaks else None
+        due = self._due >= SILENT_EXPECTED and not self._sticky
+        return Fact.SILENT if lasted and due and speaks else None

@@ -55,22 +55,31 @@ class Driver:
         self.actor = Actor(outside, home)
         self.runs: dict[str, ServiceRun] = {}
         self.heard = heard
-        self._tasks: dict[str, tuple[asyncio.Task[None], ...]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     # --- services ------------------------------------------------------------------------------
 
-    def add(self, run: ServiceRun) -> None:
-        """Drive this service from now on."""
+    def add(
+        self, run: ServiceRun, before: Callable[[ServiceRun], Awaitable[None]] | None = None
+    ) -> None:
+        """Drive this service from now on, once what comes `before` that is done."""
         self.runs[run.name] = run
+        self._tasks[run.name] = asyncio.create_task(self._begin(run, before), name=run.name)
+
+    async def _begin(
+        self, run: ServiceRun, before: Callable[[ServiceRun], Awaitable[None]] | None
+    ) -> None:
+        if before:
+            try:
+                await before(run)
+            except (SurefootError, OSError) as error:
+                log.warning("%s: not back yet: %s", run.name, error)
         run.decided_at = self.outside.clock.boottime()
-        self._tasks[run.name] = (
-            asyncio.create_task(self._drive(run), name=f"drive {run.name}"),
-            asyncio.create_task(self._watch(run), name=f"watch {run.name}"),
-        )
+        await asyncio.gather(self._drive(run), self._watch(run))
 
     async def stop(self) -> None:
         """Stop driving; nothing is given back by this."""
-        tasks = [task for pair in self._tasks.values() for task in pair]
+        tasks: list[asyncio.Task[None]] = list(self._tasks.values())
         tasks += [job for run in self.runs.values() for job in run.jobs.values()]
         for task in tasks:
             task.cancel()

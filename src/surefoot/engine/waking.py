@@ -5,11 +5,12 @@ change goes on where it ended; what the keeper did meanwhile is read by the firs
 """
 
 import logging
+from functools import partial
 
 from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import Change
 from surefoot.domain.errors import SurefootError
-from surefoot.domain.lifecycle import FINAL, Phase
+from surefoot.domain.lifecycle import Phase
 from surefoot.engine.driver import Driver
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
@@ -37,11 +38,7 @@ async def wake_up(driver: Driver) -> None:
         except SurefootError as error:
             log.error("%s is left alone, its users stay served: %s", record.name, error)  # noqa: TRY400 -- the reason is enough
             continue
-        try:
-            await _bring_back(driver, run)
-        except SurefootError as error:
-            log.warning("%s: not back yet: %s", run.name, error)
-        driver.add(run)
+        driver.add(run, partial(_bring_back, driver))
 
 
 async def _load(driver: Driver, record: ServiceRecord) -> ServiceRun:
@@ -70,21 +67,21 @@ async def _load_manifest(driver: Driver, run: ServiceRun, change: Change) -> Non
 
 
 async def _bring_back(driver: Driver, run: ServiceRun) -> None:
-    """The live release first; then the evidence of what is exposed."""
-    lane = run.lane
-    for change in (lane.live, lane.exposed):
-        if change is None or change.phase in FINAL | {Phase.RESTORING, Phase.NOT_RESTORED}:
-            continue
-        if not any(one.pid for one in await driver.outside.target.look(run.name, change.number)):
-            finished = await driver.actor.bring_up(run, change)
-            if not finished.ok:
-                log.warning("%s %s did not start: %s", run.name, change.number, finished.said)
+    """The live release runs; then the evidence of what is exposed goes on.
+
+    A canary is not started again: that it ended is a fact of the watch. Other services wait for
+    none of this.
+    """
+    live = run.lane.live
+    if live and not any(one.pid for one in await driver.outside.target.look(run.name, live.number)):
+        finished = await driver.actor.bring_up(run, live)
+        if not finished.ok:
+            log.warning("%s %s did not start: %s", run.name, live.number, finished.said)
     _recall(driver, run)
-    live = lane.live
     if live and (live.stamps.soak_until or 0.0) > driver.outside.clock.now():
         run.watch.begin_soak()
-    if lane.exposed:
-        _resume_evidence(driver, run, lane.exposed)
+    if run.lane.exposed:
+        _resume_evidence(driver, run, run.lane.exposed)
 
 
 def _recall(driver: Driver, run: ServiceRun) -> None:

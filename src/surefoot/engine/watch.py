@@ -162,7 +162,7 @@ class Watch:
         file = self.evidence(change)
         file.write_text(plan_to_json(plan) + "\n", encoding="utf-8")
         self.exposure = Exposure(change, Judge(plan), now, file, host=_host(plan))
-        self.exposure.liveness = Liveness(_slowest(self.history))
+        self.exposure.liveness = Liveness(_slowest(self.history), sticky=plan.sticky)
         self.last_tick = now
 
     def resume(self, change: int, began: float, now: float, *, judging: bool = True) -> None:
@@ -174,7 +174,7 @@ class Watch:
         last = max((row.t for row in rows), default=0.0)
         exposure = Exposure(change, Judge(plan), began, self.evidence(change))
         exposure.began = min(began, now - last)
-        exposure.liveness = Liveness(_slowest(self.history))
+        exposure.liveness = Liveness(_slowest(self.history), sticky=plan.sticky)
         exposure.host, exposure.judging = _host(plan), judging
         exposure.take(rows)
         exposure.count(rows)
@@ -362,9 +362,10 @@ def _observation(
 
 
 def _slowest(history: History) -> float:
-    """The baseline's p99.9 in seconds, as its buckets know it; 0 where none is that rare."""
+    """The baseline's p99.9 in seconds, or the rarest that its buckets know; 0 without a past."""
     slower = history.slower("latency")
-    return min((bound for bound, part in slower.items() if part <= RARE), default=0.0)
+    rare = max(RARE, min(slower.values(), default=1.0))
+    return min((bound for bound, part in slower.items() if part <= rare), default=0.0)
 
 
 def _speaks(rows: Sequence[Row], arm: Arm) -> bool:

@@ -91,7 +91,7 @@ def cluster_of_leaf(service: str, leaf: Leaf) -> Json:
         "track_cluster_stats": {"per_endpoint_stats": True},
         "health_checks": [
             {
-                "timeout": "0.3s",
+                "timeout": "1s",
                 "interval": "0.5s",
                 "no_traffic_interval": "0.5s",  # a warm release must be known to be well, too
                 "healthy_threshold": 1,
@@ -147,7 +147,11 @@ def listener(service: str, listen: Address, folder: Path, attempts: Path) -> Jso
         "stream_idle_timeout": _STREAM_IDLE,
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "server_header_transformation": "PASS_THROUGH",
-        "http_protocol_options": {"accept_http_10": True},
+        # An HTTP/1.0 client need not say which host it means.
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": "surefoot",
+        },
         # The caller's address is added to X-Forwarded-For, and what a balancer in front of us
         # said in X-Forwarded-Proto stays: a service must not think that its users lost TLS.
         "use_remote_address": True,

@@ -84,7 +84,7 @@ def read_page(text: str, names: Collection[str]) -> Page:
             if found is not None and found[0] in samples:
                 samples[found[0]].append(found[1])
         elif line.startswith(("# TYPE ", "# HELP ")):
-            announced.add(line.split(None, 3)[2])
+            announced.update(line.split(None, 3)[2:3])  # a name, unless somebody left it out
     families = {name for name in names if samples[name] or not announced.isdisjoint(_family(name))}
     return Page(samples, frozenset(families))
 

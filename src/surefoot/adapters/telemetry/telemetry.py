@@ -174,8 +174,10 @@ def _declared_rows(
             yield from _single_rows(t, metric, arms, grown)
             seen.readings[metric] = before | now
         elif _complete(arms, now):
+            grown_by = {a: added(now[a], before[a]) for a in now} if before else {}
+            if any(one.get("counted", 0.0) > one.get("all", 0.0) for one in grown_by.values()):
+                continue  # one of two counters was read too early: the next look covers both
             if before:
-                grown_by = {address: added(now[address], before[address]) for address in now}
                 yield from _paired_rows(t, metric, kind, arms, grown_by)
             seen.readings[metric] = now
 
