@@ -346,6 +346,7 @@ class Metered:
     canary_answered: int = 0
     canary_active: int = 0
     baseline_answered: int = 0
+    baseline_active: int = 0
     abandoned: int = 0
     missing: tuple[str, ...] = ()
 

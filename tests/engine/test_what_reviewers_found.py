@@ -206,6 +206,22 @@ async def test_late_harm_is_seen_after_a_restart_and_after_the_next_change(world
     assert world.change(number).cause is Cause.HARM
 
 
+@pytest.mark.parametrize("fault", ["hangs", "dies"])
+async def test_a_live_release_that_stops_answering_in_its_soak_is_undone(world: World, fault: str):
+    """Plain facts need no comparison; the old release is still warm."""
+    await world.open()
+    number = await world.ship("one")
+    await world.until_settled(number)
+    await world.live(30)
+    if fault == "hangs":
+        world.production.behave("shop", number, Behaviour(hangs=True))
+    else:
+        world.target.die("shop", number)
+    await world.until(lambda: world.share(0) == 1.0, within=4)
+    assert world.change(number).cause is Cause.HARM
+    assert "Late harm: it" in world.change(number).because
+
+
 async def test_a_clock_that_is_set_back_changes_nobodys_release(world: World):
     """The one that was verified last is live, whatever the time says."""
     await world.open()

@@ -32,7 +32,7 @@ from surefoot.engine.observe import facts_of
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.telling import entries_of
-from surefoot.ports import Entry, InstanceFacts, NewEntry, Routes, Saved, Seen, ServiceRecord
+from surefoot.ports import Entry, NewEntry, Routes, Saved, Seen, ServiceRecord
 
 __all__ = ["Driver"]
 
@@ -307,7 +307,7 @@ class Driver:
                 log.warning("%s: nothing is known of this second: %s", run.name, error)
             except Exception:  # the engine's edge, as above
                 log.exception("%s: a fault of Surefoot's own in the watch", run.name)
-            if run.busy:
+            if run.busy or run.watch.soak_reading:
                 run.wake.set()
 
     async def _look(self, run: ServiceRun) -> None:
@@ -322,9 +322,8 @@ class Driver:
         metered = await self.outside.telemetry.look(watched)
         if metered is None:
             return
-        instances: tuple[InstanceFacts, ...] = ()
-        if exposure:
-            instances = await self.outside.target.look(run.name, exposure.change)
+        looked_at = exposure.change if exposure else run.serving.number
+        instances = await self.outside.target.look(run.name, looked_at)
         run.watch.feed(metered, instances, self.outside.clock.boottime())
 
     # --- the ledger ----------------------------------------------------------------------------

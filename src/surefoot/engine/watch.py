@@ -21,6 +21,7 @@ from surefoot.analysis.record import parse_line, plan_to_json, row_to_json
 from surefoot.analysis.soak import SoakWatch
 from surefoot.analysis.ticks import (
     Arm,
+    Fact,
     FactRow,
     GapRow,
     LatencyTick,
@@ -39,6 +40,12 @@ log = logging.getLogger(__name__)
 BAND_S = 10.0
 REMEMBERED = 600  # seconds after an order to undo: 50 requests may take that long
 RARE = 0.001
+SAID = {
+    Fact.DEAD: "it died or stopped listening",
+    Fact.CRASH_LOOP: "it keeps dying",
+    Fact.SILENT: "it gave no answer",
+    Fact.HANGING: "it holds requests and completes none",
+}
 
 
 @dataclass(slots=True)
@@ -143,6 +150,7 @@ class Watch:
     history: History = field(default_factory=History)
     exposure: Exposure | None = None
     soak: SoakWatch | None = None
+    soaking: Liveness = field(default_factory=Liveness)
     soak_reading: Reading | None = None
     recent: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=int(BAND_S)))
     after_undo: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -228,6 +236,7 @@ class Watch:
         history = self.history
         p = self.before_soak = history.p("errors")
         self.soak = SoakWatch(p, history.phi("errors")) if p is not None else None
+        self.soaking = Liveness(_slowest(history))
         self.soak_reading = None
 
     def feed(self, metered: Metered, instances: Sequence[InstanceFacts], now: float) -> None:
@@ -245,7 +254,7 @@ class Watch:
             return
         self._remember(metered)
         if exposure is None:
-            self._watch_soak(metered)
+            self._watch_soak(metered, instances)
             return
         t = max((row.t for row in metered.rows), default=now - exposure.began)
         exposure.tick(metered.rows, t)
@@ -262,12 +271,16 @@ class Watch:
         for row in metered.rows:
             self.history.feed(replace(row, t=self.watched_s))
 
-    def _watch_soak(self, metered: Metered) -> None:
+    def _watch_soak(self, metered: Metered, instances: Sequence[InstanceFacts]) -> None:
         """Late harm of the live release, which has nothing beside it any more."""
         if self.soak is None or self.soak_reading is not None:
             return
+        due = self.history.rate("errors")
+        fact = self.soaking.feed(_live_observation(self.watched_s, metered, instances, due))
         self.soak.feed(*_errors(metered.rows, Arm.BASELINE))
-        if self.soak.harmful:
+        if fact:
+            self.soak_reading = Reading(Word.WORSE, 0.0, fact, SAID[fact], 100.0, gate=False)
+        elif self.soak.harmful:
             because = "errors rose far above what this service is known to give"
             self.soak_reading = Reading(Word.WORSE, 0.0, "errors", because, 100.0, gate=False)
 
@@ -358,6 +371,22 @@ def _observation(
         active=metered.canary_active,
         baseline_answered=metered.baseline_answered,
         expected=share * answered,
+    )
+
+
+def _live_observation(
+    t: float, metered: Metered, instances: Sequence[InstanceFacts], due: float
+) -> Observation:
+    """The live release as the rules for a canary see one; silence of its users is no fact."""
+    return Observation(
+        t=t,
+        instances=tuple(
+            (one.pid, one.started or 0.0, one.listening) for one in instances if one.pid
+        ),
+        answered=metered.baseline_answered,
+        active=metered.baseline_active,
+        baseline_answered=0,
+        expected=due,
     )
 
 

@@ -45,16 +45,17 @@ class SimulatedTelemetry:
         now = {arm: self._copy(watched, one) for arm, one in arms.items()}
         before = self._before.get(watched.service)
         self._before[watched.service] = _Before(watched, now)
-        active = now[Arm.CANARY].active if Arm.CANARY in now else 0
+        active = {arm: now[arm].active if arm in now else 0 for arm in Arm}
         if before is None or _identity(before.watched) != _identity(watched):
-            return Metered((), canary_active=active)
+            return Metered((), canary_active=active[Arm.CANARY])
         t = self._clock.boottime() - watched.exposed_at
         grown = {arm: _grown(now[arm], before.counted[arm]) for arm in arms}
         shown = [metric for metric in watched.metrics if metric.name not in self.hidden]
         return Metered(
             rows=tuple(row for arm in arms for row in _rows(t, arm, grown[arm], shown)),
             canary_answered=grown[Arm.CANARY].answered if Arm.CANARY in grown else 0,
-            canary_active=active,
+            canary_active=active[Arm.CANARY],
+            baseline_active=active[Arm.BASELINE],
             baseline_answered=grown[Arm.BASELINE].answered if Arm.BASELINE in grown else 0,
             missing=tuple(one.name for one in watched.metrics if one.name in self.hidden),
         )

@@ -256,12 +256,13 @@ def _metered(
 ) -> Metered:
     canary = counts.get(Arm.CANARY, Counts())
     baseline = counts.get(Arm.BASELINE, Counts())
-    active = sum(each.active for each in endpoints.get(Arm.CANARY, {}).values())
+    active = {arm: sum(each.active for each in endpoints.get(arm, {}).values()) for arm in Arm}
     return Metered(
         rows=tuple(rows),
         canary_answered=canary.answered,
-        canary_active=active,
+        canary_active=active[Arm.CANARY],
         baseline_answered=baseline.answered,
+        baseline_active=active[Arm.BASELINE],
         abandoned=abandoned,
         missing=missing,
     )
