@@ -45,7 +45,11 @@ def undo(
     except Unreachable as away:
         raise Unreachable(away.message, cure=_without_daemon(service)) from away
     told = change.sentence if change.undo.possible else f"{change.undo.says}. {change.sentence}"
-    show(raw, [told], as_json=as_json)
+    lines = [told]
+    if number is None and change.phase == "restored":
+        live = asked.get(f"/v1/services/{change.service}")["live"]
+        lines.append(f"  If you mean the live release itself: surefoot undo {live}")
+    show(raw, lines, as_json=as_json)
     return Exit.DONE
 
 
