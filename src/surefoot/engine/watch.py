@@ -364,14 +364,16 @@ def _observation(
     answered = metered.canary_answered + metered.baseline_answered
     return Observation(
         t=t,
-        instances=tuple(
-            (one.pid, one.started or 0.0, one.listening) for one in instances if one.pid
-        ),
+        instances=_alive(instances),
         answered=metered.canary_answered,
         active=metered.canary_active,
         baseline_answered=metered.baseline_answered,
         expected=share * answered,
     )
+
+
+def _alive(instances: Sequence[InstanceFacts]) -> tuple[tuple[int, float, bool], ...]:
+    return tuple((one.pid, one.started or 0.0, one.listening) for one in instances if one.pid)
 
 
 def _live_observation(
@@ -380,9 +382,7 @@ def _live_observation(
     """The live release as the rules for a canary see one; silence of its users is no fact."""
     return Observation(
         t=t,
-        instances=tuple(
-            (one.pid, one.started or 0.0, one.listening) for one in instances if one.pid
-        ),
+        instances=_alive(instances),
         answered=metered.baseline_answered,
         active=metered.baseline_active,
         baseline_answered=0,
