@@ -174,6 +174,25 @@ def test_a_hold_keeps_the_share_and_the_watch():
     assert hurt.change.phase is Phase.RESTORING
 
 
+@pytest.mark.parametrize(
+    ("phase", "seen"),
+    [
+        (Phase.ROLLING_OUT, reading(Word.WATCHING, gate=True)),
+        (Phase.VERIFYING, reading(Word.VERIFIED, gate=True)),
+    ],
+)
+def test_a_full_disk_holds_what_is_exposed(phase, seen):
+    """No further user meets it, it is not verified, and harm still restores."""
+    change = exposed(2, phase)
+    world = replace(WELL, share=change.steps[change.step], room=False)
+    held = decide(facts(change, live(1), world=world, seen=seen))
+    assert held.change.phase is phase
+    assert held.acts == ()
+    assert held.change.wait.cause is WaitCause.STUCK
+    hurt = decide(facts(change, live(1), world=world, seen=reading(Word.WORSE)))
+    assert hurt.change.phase is Phase.RESTORING
+
+
 def restoring(**more):
     change = exposed(2, Phase.RESTORING, cause=Cause.HARM, worse="errors", because="WORSE")
     return replace(change, stamps=replace(change.stamps, undo_at=NOW - 2), **more)

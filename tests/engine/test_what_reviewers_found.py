@@ -272,6 +272,32 @@ async def test_a_daemon_that_returns_starts_no_release_that_was_given_back(world
     await world.until_phase(number, Phase.RESTORED, within=60)
 
 
+async def test_an_undone_live_release_ends_its_requests_first(world: World):
+    """Users are moved at once; what they had asked before is still answered."""
+    await world.open()
+    number = await world.ship("one")
+    await world.until_settled(number)
+    await world.live(10)
+    await world.undo(number)
+    await world.until(lambda: world.share(0) == 1.0, within=2)
+    await world.live(2)
+    assert number in await world.target.running("shop")
+    await world.until_phase(number, Phase.RESTORED, within=30)
+    assert number not in await world.target.running("shop")
+
+
+async def test_a_manifest_is_written_down_although_the_store_was_locked(world: World):
+    """What guards now guards after a restart too."""
+    await world.open()
+    text = manifest("shop", 8080, NO_REVIEW + "[rollout]\nlargest_margin = 1.0\n")
+    alone = world.commit("only the manifest", files={"surefoot.toml": text})
+    number = await world.ship("manifest", revision=alone)
+    world.store.faults.fail_for(20, "save")
+    await world.live(60)
+    assert world.change(number).phase is Phase.APPLIED
+    assert world.store._services["shop"].manifest == text
+
+
 async def test_a_service_that_does_not_come_back_stops_no_other(world: World):
     """One live release cannot start again; another service's healthy rollout goes on."""
     await world.open("desk", port=8081)

@@ -207,7 +207,7 @@ class Judge:
             return
         if tick.facts:
             fact = min(tick.facts)
-            because = f"{FACTS[fact]}; WORSE"
+            because = f"the canary {FACTS[fact]}; WORSE"
             self._decision = self._decided(Word.WORSE, str(fact), because)
         elif self._exposed_at is not None and self._evidence >= 1 / self.plan.alpha_worse:
             self._decision = self._worse()

@@ -19,10 +19,10 @@ __all__ = [
 ]
 
 FACTS = {
-    Fact.DEAD: "the canary died or stopped listening",
-    Fact.CRASH_LOOP: "the canary keeps dying",
-    Fact.SILENT: "the canary gave no answer while the baseline did",
-    Fact.HANGING: "the canary holds requests and completes none",
+    Fact.DEAD: "died or stopped listening",
+    Fact.CRASH_LOOP: "keeps dying",
+    Fact.SILENT: "gave no answer while the baseline did",
+    Fact.HANGING: "holds requests and completes none",
 }
 
 

@@ -87,10 +87,15 @@ class Lane:
         """Its place in the order, from 1."""
         return [one.number for one in self.waiting].index(change.number) + 1
 
+    def soaks(self, now: float) -> bool:
+        """Whether the live change is still watched for late harm, its predecessor warm."""
+        until = self.live.stamps.soak_until if self.live else None
+        return until is not None and now < until
+
     def wanted(self, now: float) -> frozenset[int]:
         """The releases that must run: live, warm while it soaks, exposed, and a prepared head."""
         wanted = {change.number for change in (self.live, self.exposed) if change}
-        if self.before and self.live and (self.exposed or _soaks(self.live, now)):
+        if self.before and self.live and (self.exposed or self.soaks(now)):
             wanted.add(self.before.number)
         head = self.head()
         if head and head.parts.build.done:
@@ -100,10 +105,6 @@ class Lane:
 
 def _stranded(change: Change) -> bool:
     return change.wait is not None and change.wait.cause is WaitCause.REBASE
-
-
-def _soaks(change: Change, now: float) -> bool:
-    return change.stamps.soak_until is not None and now < change.stamps.soak_until
 
 
 def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:

@@ -32,7 +32,7 @@ from surefoot.engine.observe import facts_of
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.telling import entries_of
-from surefoot.ports import Entry, NewEntry, Routes, Saved, Seen, ServiceRecord
+from surefoot.ports import Entry, InstanceFacts, NewEntry, Routes, Saved, Seen, ServiceRecord
 
 __all__ = ["Driver"]
 
@@ -174,10 +174,9 @@ class Driver:
         ground = run.lane.ground
         if before.phase is not after.phase and ground is not None:
             text = run.texts.get(ground.number, run.record.manifest)
-            if text != run.record.manifest:
-                run.record = replace(run.record, manifest=text)
-                run.manifest = run.manifest_of(ground.number)
-                services = (run.record,)
+            run.record = replace(run.record, manifest=text)
+            run.manifest = run.manifest_of(ground.number)
+            services = (run.record,)
         return Saved(
             changes=(after,),
             services=services,
@@ -197,8 +196,7 @@ class Driver:
             self.outside.telemetry.forget(run.name)
         if after.phase in FINAL and before.phase in EXPOSED | LIVE:
             run.watch.end()
-            live = run.lane.live
-            if live and (live.stamps.soak_until or 0.0) > self.outside.clock.now():
+            if run.lane.soaks(self.outside.clock.now()):
                 run.watch.begin_soak()
             self.outside.telemetry.forget(run.name)
 
@@ -322,8 +320,10 @@ class Driver:
         metered = await self.outside.telemetry.look(watched)
         if metered is None:
             return
-        looked_at = exposure.change if exposure else run.serving.number
-        instances = await self.outside.target.look(run.name, looked_at)
+        instances: tuple[InstanceFacts, ...] = ()
+        if exposure or run.watch.soak:
+            looked_at = exposure.change if exposure else run.serving.number
+            instances = await self.outside.target.look(run.name, looked_at)
         run.watch.feed(metered, instances, self.outside.clock.boottime())
 
     # --- the ledger ----------------------------------------------------------------------------

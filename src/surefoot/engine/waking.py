@@ -78,7 +78,7 @@ async def _bring_back(driver: Driver, run: ServiceRun) -> None:
         if not finished.ok:
             log.warning("%s %s did not start: %s", run.name, live.number, finished.said)
     _recall(driver, run)
-    if live and (live.stamps.soak_until or 0.0) > driver.outside.clock.now():
+    if run.lane.soaks(driver.outside.clock.now()):
         run.watch.begin_soak()
     if run.lane.exposed:
         _resume_evidence(driver, run, run.lane.exposed)

@@ -21,7 +21,6 @@ from surefoot.analysis.record import parse_line, plan_to_json, row_to_json
 from surefoot.analysis.soak import SoakWatch
 from surefoot.analysis.ticks import (
     Arm,
-    Fact,
     FactRow,
     GapRow,
     LatencyTick,
@@ -29,6 +28,7 @@ from surefoot.analysis.ticks import (
     Row,
     ShareRow,
 )
+from surefoot.analysis.words import FACTS
 from surefoot.domain.change import Change, Harm
 from surefoot.domain.lifecycle import LIVE
 from surefoot.domain.verdict import Reading, Word
@@ -40,12 +40,6 @@ log = logging.getLogger(__name__)
 BAND_S = 10.0
 REMEMBERED = 600  # seconds after an order to undo: 50 requests may take that long
 RARE = 0.001
-SAID = {
-    Fact.DEAD: "it died or stopped listening",
-    Fact.CRASH_LOOP: "it keeps dying",
-    Fact.SILENT: "it gave no answer",
-    Fact.HANGING: "it holds requests and completes none",
-}
 
 
 @dataclass(slots=True)
@@ -105,7 +99,7 @@ class Exposure:
         A disk that takes nothing more blinds nobody: rows that are not kept are judged all the
         same, and are unknown after a restart.
         """
-        before = self.file.stat().st_size
+        before = self.file.stat().st_size if self.file.exists() else 0
         try:
             with self.file.open("a", encoding="utf-8") as file:
                 file.writelines(row_to_json(row) + "\n" for row in rows)
@@ -279,7 +273,9 @@ class Watch:
         fact = self.soaking.feed(_live_observation(self.watched_s, metered, instances, due))
         self.soak.feed(*_errors(metered.rows, Arm.BASELINE))
         if fact:
-            self.soak_reading = Reading(Word.WORSE, 0.0, fact, SAID[fact], 100.0, gate=False)
+            self.soak_reading = Reading(
+                Word.WORSE, 0.0, fact, f"it {FACTS[fact]}", 100.0, gate=False
+            )
         elif self.soak.harmful:
             because = "errors rose far above what this service is known to give"
             self.soak_reading = Reading(Word.WORSE, 0.0, "errors", because, 100.0, gate=False)
