@@ -135,8 +135,8 @@ class Driver:
         facts = await facts_of(run, change, seen, self.outside, self.home)
         decision = decide(facts)
         await self._carry_out(run, change, decision)
-        if decision.change.phase is not change.phase:
-            run.wake.set()  # the next decision may follow at once
+        if run.changes[change.number].phase is not change.phase:
+            run.wake.set()  # it moved: the next decision may follow at once
 
     async def _carry_out(self, run: ServiceRun, change: Change, decision: Decision) -> None:
         """Give back first; then state, ledger and intended acts together; then the acts."""
