@@ -287,14 +287,17 @@ async def test_an_undone_live_release_ends_its_requests_first(world: World):
 
 
 async def test_a_manifest_is_written_down_although_the_store_was_locked(world: World):
-    """What guards now guards after a restart too."""
+    """The verdict could not be written down at first; what guards now guards after a restart."""
     await world.open()
     text = manifest("shop", 8080, NO_REVIEW + "[rollout]\nlargest_margin = 1.0\n")
-    alone = world.commit("only the manifest", files={"surefoot.toml": text})
-    number = await world.ship("manifest", revision=alone)
-    world.store.faults.fail_for(20, "save")
-    await world.live(60)
-    assert world.change(number).phase is Phase.APPLIED
+    both = world.commit("code and manifest", files={"surefoot.toml": text, "app.py": "3"})
+    number = await world.ship("both", revision=both)
+    await world.until_phase(number, Phase.VERIFYING, within=200)
+    world.store.faults.fail_for(200, "save")
+    await world.live(190)
+    assert world.store._services["shop"].manifest != text
+    await world.live(30)
+    assert world.change(number).phase is Phase.VERIFIED
     assert world.store._services["shop"].manifest == text
 
 
