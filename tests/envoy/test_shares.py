@@ -165,6 +165,18 @@ async def test_the_proxy_is_invisible(site):
             assert await answer.text() == "0\n1\n2\n3\n4\n"
 
 
+async def test_an_old_client_need_not_name_its_host(site):
+    """HTTP/1.0 knows no Host header; such users are served like any other."""
+    (one,) = await site.run(1)
+    front = await site.front(one)
+    await site.traffic.route(Routes("shop", live=1), LEASE_S)
+    reader, writer = await asyncio.open_connection(front.listen.host, front.listen.port)
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    assert b" 200 " in (await reader.readline())
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_an_open_socket_survives_a_switch(site):
     """What is upgraded to a WebSocket stays open and whole when routes change."""
     one, two = await site.run(1, 2)
