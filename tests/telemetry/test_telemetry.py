@@ -219,6 +219,20 @@ async def test_one_counter_ahead_of_the_other(telemetry, live, canary, watched):
     assert (third[Arm.CANARY].bad, third[Arm.CANARY].all) == (11, 40)
 
 
+async def test_a_total_that_does_not_count_the_bad(telemetry, live, canary, watched):
+    """More bad than all, look after look, is a wrong selector: the metric is said to be missing."""
+    own = Metric("exports", MetricKind.RATIO, bad="failed_total", total="done_total")
+    watched = replace(watched, metrics=(own,))
+    missing = []
+    for second in range(16):
+        live.page = canary.page = f"failed_total {2 * second}\ndone_total {second}\n"
+        missing.append((await telemetry.look(watched)).missing)
+    assert missing[:10] == [()] * 10
+    assert missing[-1] == ("exports",)
+    canary.page = live.page = "failed_total 30\ndone_total 300\n"
+    assert (await telemetry.look(watched)).missing == ()
+
+
 async def test_restarted_instance(telemetry, live, canary, watched):
     """Counters that fell began anew at zero: what they show now was added."""
     live.page = canary.page = page(50, 100, fast=100, every=150, exports=9)

@@ -112,15 +112,16 @@ def _traffic(run: ServiceRun) -> DoctorFinding:
 
 
 def _metrics(run: ServiceRun) -> list[DoctorFinding]:
-    """Declared metrics that have never had a sample."""
+    """Declared metrics of which the last look had no sample that can be used."""
     last = run.watch.last
     missing = set(last.missing) if last else set()
     return [
         DoctorFinding(
             f"{run.name} {plan.name}",
             ok=plan.name not in missing,
-            says="has had no sample" if plan.name in missing else "has samples",
-            cure=f"Does the service print it on {run.manifest.release.metrics}?"
+            says="has no usable sample" if plan.name in missing else "has samples",
+            cure=f"Does the service print it on {run.manifest.release.metrics}, and does its "
+            "`total` count what its `bad` or `good` counts?"
             if plan.name in missing
             else "",
         )

@@ -20,6 +20,7 @@ _PAIRED = {
     MetricKind.RATIO,
     MetricKind.LATENCY,
 }  # compared, so over the same interval or not at all
+_DOUBTED_LOOKS = 10  # with more counted than there was: no moment's gap, but a wrong selector
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class _Seen:
     of: tuple[object, ...]
     endpoints: Mapping[Arm, Endpoints]
     readings: dict[str, dict[Address, Reading]] = field(default_factory=dict)
+    doubted: dict[str, int] = field(default_factory=dict)
     abandoned: int = 0
     abandoned_told: int = 0
 
@@ -70,7 +72,12 @@ class ProxyTelemetry:
         rows = [*self._latency_rows(t, arms), *_declared_rows(t, arms, wanted, pages, before)]
         counts = {arm: increments(endpoints[arm], before.endpoints[arm]) for arm in arms}
         before.endpoints = endpoints
-        missing = tuple(name for name in wanted.sources if _is_missing(name, wanted, arms, pages))
+        missing = tuple(
+            name
+            for name in wanted.sources
+            if _is_missing(name, wanted, arms, pages)
+            or before.doubted.get(name, 0) >= _DOUBTED_LOOKS
+        )
         if fresh:
             rows = [row for row in rows if isinstance(row, GaugeTick)]
             return _metered(rows, counts, endpoints, 0, missing)
@@ -176,7 +183,10 @@ def _declared_rows(
         elif _complete(arms, now):
             grown_by = {a: added(now[a], before[a]) for a in now} if before else {}
             if any(one.get("counted", 0.0) > one.get("all", 0.0) for one in grown_by.values()):
-                continue  # one of two counters was read too early: the next look covers both
+                # One of the two counters was read too early: the next look covers both.
+                seen.doubted[metric] = seen.doubted.get(metric, 0) + 1
+                continue
+            seen.doubted.pop(metric, None)
             if before:
                 yield from _paired_rows(t, metric, kind, arms, grown_by)
             seen.readings[metric] = now
