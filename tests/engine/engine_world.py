@@ -65,6 +65,12 @@ run = ["unit"]
 
 
 NO_REVIEW = '[team]\nreview = "off"\n'
+OWN = """
+[metrics.checkout_errors]
+kind = "ratio"
+bad = 'checkout_total{outcome="error"}'
+total = 'checkout_total'
+"""
 
 
 class World:

@@ -2,14 +2,7 @@
 
 import socket
 
-from engine_world import ANA, NO_REVIEW, World, manifest
-
-OWN = """
-[metrics.checkout_errors]
-kind = "ratio"
-bad = 'checkout_total{outcome="error"}'
-total = 'checkout_total'
-"""
+from engine_world import ANA, NO_REVIEW, OWN, World, manifest
 
 
 async def wrong(world: World) -> dict[str, tuple[str, str]]:
@@ -55,5 +48,5 @@ async def test_a_declared_metric_without_a_sample_is_named(world: World):
     world.daemon.telemetry.hidden.add("checkout_errors")
     await world.live(3)
     says, cure = (await wrong(world))["shop checkout_errors"]
-    assert "no sample" in says
+    assert "no usable sample" in says
     assert "/metrics" in cure

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from engine_world import ANA, BO, CY, World, manifest
+from engine_world import ANA, BO, CY, NO_REVIEW, OWN, World, manifest
 
 from surefoot.analysis.record import judge_lines
 from surefoot.domain.change import Intent, WaitCause
@@ -103,6 +103,15 @@ async def test_a_plan_changes_nothing(world: World):
     number = await world.ship(revision=revision)
     await world.until_settled(number)
     assert world.change(number).steps == plan.steps
+
+
+async def test_a_plan_names_what_only_the_proposed_manifest_declares(world: World):
+    """A guard that comes with the code is one of those that the change is watched with."""
+    await world.open(more=NO_REVIEW)
+    text = manifest("shop", 8080, NO_REVIEW + OWN)
+    revision = world.commit("with a guard", files={"surefoot.toml": text, "app.py": "3"})
+    plan = await world.desk.plan(ShipOrder("shop", revision, Intent("with a guard")), ANA)
+    assert plan.metrics == ("errors", "latency", "checkout_errors")
 
 
 async def test_a_plan_says_when_the_traffic_is_too_small(world: World):

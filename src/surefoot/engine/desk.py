@@ -136,7 +136,7 @@ class Desk:
         run = self._run(order.service)
         proposal = await propose(run, order, by, self._next_number(), self.outside)
         change, manifest = proposal.change, proposal.manifest
-        plan = plan_for(run, change)
+        plan = plan_for(run, change, manifest)
         reviewers = [str(one) for one in manifest.members if change.may_approve(one)]
         old = run.lane.live
         return PlanStatus(

@@ -2,16 +2,20 @@
 
 from surefoot.analysis.expect import Expectation
 from surefoot.analysis.plan import JudgePlan, MetricPlan, Rules, plan_from_history
+from surefoot.config.manifest import guards_joined
 from surefoot.domain.change import Change
-from surefoot.domain.manifest import Metric, MetricKind
+from surefoot.domain.manifest import Manifest, Metric, MetricKind
 from surefoot.domain.verdict import Margin
 from surefoot.engine.run import ServiceRun
 
 __all__ = ["plan_for"]
 
 
-def plan_for(run: ServiceRun, change: Change) -> JudgePlan:
-    """What this change will be judged by, if it were exposed now."""
+def plan_for(run: ServiceRun, change: Change, proposed: Manifest | None = None) -> JudgePlan:
+    """What this change will be judged by, if it were exposed now.
+
+    `proposed` is the manifest of a change that is not on its way yet.
+    """
     rollout = run.manifest.rollout
     rules = Rules(
         time_limit=rollout.time_limit_s,
@@ -22,7 +26,8 @@ def plan_for(run: ServiceRun, change: Change) -> JudgePlan:
         expect=tuple(Expectation.parse(text) for text in change.intent.expect),
         sticky=run.manifest.traffic.sticky != "off",
     )
-    return plan_from_history(run.watch.history, metric_plans(run.guards(change.number)), rules)
+    guards = guards_joined(run.manifest, proposed or run.manifest_of(change.number))
+    return plan_from_history(run.watch.history, metric_plans(guards), rules)
 
 
 def metric_plans(declared: tuple[Metric, ...]) -> tuple[MetricPlan, ...]:
