@@ -149,6 +149,17 @@ def test_latency_that_scatters_takes_a_wider_rung_than_errors():
     assert latency.phi == 20.0
     assert latency.margin.rung > "A"
     assert latency.required
+    assert {bound.gate_d for bound in latency.bounds} == {0.1}
+
+
+def test_latency_that_does_not_scatter_leaves_a_step_by_the_usual_gate():
+    """Five points are enough there, for they are proven within half a minute."""
+    history = past(200, 0.0)
+    dice = random.Random(3)
+    for t in range(5, 600, 10):
+        history.feed(LatencyTick(t, "latency", Arm.BASELINE, buckets(dice, 2000, 1.0)))
+    _, latency = plan_from_history(history, [ERRORS, LATENCY], Rules()).metrics
+    assert {bound.gate_d for bound in latency.bounds} == {0.05}
 
 
 def test_bounds_are_judged_near_the_fractions():

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import ceil, hypot, inf, log
 
 from surefoot.analysis.evidence import GROSS_RATIOS
-from surefoot.analysis.factor import growth, growth_absolute, seconds_to
-from surefoot.analysis.judge import AFTER_SWITCH, GATE_PART, MINIMUM_WATCH
-from surefoot.analysis.margins import GATE, looser
+from surefoot.analysis.factor import growth, seconds_to
+from surefoot.analysis.judge import AFTER_SWITCH, MINIMUM_WATCH
+from surefoot.analysis.margins import GATE, GATE_PART, looser
 from surefoot.analysis.plan import JudgePlan, MetricPlan, arms_at, margin_seconds
 from surefoot.analysis.tracks import GROSS_M, LONG_WARM_UP
 from surefoot.analysis.weights import split
@@ -102,15 +102,7 @@ def _to_gate(plan: JudgePlan, metric: MetricPlan) -> float:
         nats = growth(metric.p, w, margin.ratio, margin.points / 100)
         return seconds_to(evidence, metric.phi, rate * nats)
     return max(
-        (
-            seconds_to(
-                evidence,
-                bound.phi or metric.phi,
-                rate * growth_absolute(bound.slower_gate, bound.slower_x, w, bound.gate_d),
-            )
-            for bound in metric.bounds
-        ),
-        default=inf,
+        (bound.gate_seconds(rate, w, metric.phi, evidence) for bound in metric.bounds), default=inf
     )
 
 

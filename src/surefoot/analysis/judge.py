@@ -12,6 +12,7 @@ from math import inf
 
 from surefoot.analysis.evidence import ShareTest
 from surefoot.analysis.history import History
+from surefoot.analysis.margins import GATE_PART
 from surefoot.analysis.opentick import OpenTick
 from surefoot.analysis.plan import JudgePlan, settle
 from surefoot.analysis.promises import promises
@@ -34,7 +35,6 @@ __all__ = ["MINIMUM_WATCH", "SHARE", "Judge"]
 
 MINIMUM_WATCH = 60.0
 AFTER_SWITCH = 2.0  # seconds after each change of share that count only for the gross guard
-GATE_PART = 0.5  # of what "not worse" needs: E >= 10 at alpha 5 %
 CALM_PART = 0.1  # of what *worse* needs: sum < 10 at alpha 1 %
 SHARE = "traffic share"
 

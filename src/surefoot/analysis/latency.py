@@ -52,6 +52,11 @@ class Bound:
         nats = growth_absolute(self.slower_z, self.slower_x, w, self.d)
         return seconds_to(evidence, self.phi or phi, rate * nats)
 
+    def gate_seconds(self, rate: float, w: float, phi: float, evidence: float) -> float:
+        """The same for leaving a step."""
+        nats = growth_absolute(self.slower_gate, self.slower_x, w, self.gate_d)
+        return seconds_to(evidence, self.phi or phi, rate * nats)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -74,7 +79,10 @@ def limits_of(rung: Rung | Margin) -> Limits:
 
 
 def fix_bounds(
-    slower: Mapping[float, float], limits: Limits, judged: Sequence[float] = ()
+    slower: Mapping[float, float],
+    limits: Limits,
+    judged: Sequence[float] = (),
+    gate: Rung = GATE,
 ) -> tuple[Bound, ...]:
     """The bounds to judge, from the baseline's past.
 
@@ -83,6 +91,7 @@ def fix_bounds(
         limits: what latency may do.
         judged: the bounds to judge, if they are declared; else those that nearest below a half,
             a quarter, a tenth, 5 %, 1 % and 0.3 % of the answers are slower than.
+        gate: what it may do when a step is left; `limits` where they are looser.
     """
     bounds = sorted(slower)
     if not bounds:
@@ -92,10 +101,10 @@ def fix_bounds(
     else:
         within = ([x for x in bounds if slower[x] <= fraction] for fraction in FRACTIONS)
         chosen = sorted({found[0] for found in within if found}) or bounds[-1:]
-    gate = limits_of(GATE)
-    if limits.least >= gate.most and limits.stretch >= gate.stretch:
-        gate = limits
-    return tuple(_bound(x, bounds, slower, limits, gate) for x in chosen)
+    leaving = limits_of(gate)
+    if limits.least >= leaving.most and limits.stretch >= leaving.stretch:
+        leaving = limits
+    return tuple(_bound(x, bounds, slower, limits, leaving) for x in chosen)
 
 
 def _bound(

@@ -12,9 +12,13 @@ from surefoot.domain.verdict import Margin
 
 __all__ = [
     "GATE",
+    "GATE_IN_TIME",
+    "GATE_PART",
     "IN_TIME",
+    "LATENCY_IN_TIME",
     "PATIENT",
     "RUNGS",
+    "WIDE_GATE",
     "Rung",
     "choose_rung",
     "latency_bets",
@@ -25,7 +29,10 @@ __all__ = [
 ]
 
 IN_TIME = 0.087  # of the time limit: 78 s of 15 min
+LATENCY_IN_TIME = 0.045  # 40 s of 15 min: several bounds must hold at one moment
 PATIENT = 0.29  # of the time limit: 260 s of 15 min, for rung D
+GATE_IN_TIME = 0.033  # of the time limit: 30 s of 15 min, for leaving the first step
+GATE_PART = 0.5  # of what "not worse" needs: E >= 10 at alpha 5 %
 WIDEST = 10.0  # points of rung E, which needs consent
 LARGEST_P = 0.999
 
@@ -64,6 +71,7 @@ RUNGS = (
     Rung("E", 3, 10, 1.6, 10, 15),
 )
 GATE = Rung("gate", 3, 2, 1.3, 5, 5)
+WIDE_GATE = Rung("wide gate", 3, 2, 1.3, 10, 10)  # for a latency that scatters too much for it
 
 
 def rung_named(name: str) -> Rung | None:
@@ -80,7 +88,10 @@ def rung_not_narrower(margin: Margin) -> Rung:
 
 
 def choose_rung(
-    seconds: Callable[[Rung], float], time_limit: float, largest_points: float
+    seconds: Callable[[Rung], float],
+    time_limit: float,
+    largest_points: float,
+    in_time: float = IN_TIME,
 ) -> tuple[Rung, bool]:
     """The rung for a metric, and whether it can be proven in time.
 
@@ -88,11 +99,12 @@ def choose_rung(
         seconds: how long proving a rung takes at this traffic (L of the rules), in seconds.
         time_limit: of the whole change, in seconds.
         largest_points: the widest margin that the team accepts, in percentage points.
+        in_time: the part of the time limit that proving a rung may take.
     """
     allowed = [rung for rung in RUNGS if rung.points <= largest_points] or [RUNGS[0]]
     freely = [rung for rung in allowed if rung.points < WIDEST]
     for rung in freely:
-        if seconds(rung) <= IN_TIME * time_limit:
+        if seconds(rung) <= in_time * time_limit:
             return rung, True
     if seconds(freely[-1]) <= PATIENT * time_limit:
         return freely[-1], True

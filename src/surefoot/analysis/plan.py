@@ -10,8 +10,13 @@ from surefoot.analysis.factor import growth, seconds_to
 from surefoot.analysis.history import UNLEARNT_PHI, History
 from surefoot.analysis.latency import Bound, Limits, fix_bounds, limits_of
 from surefoot.analysis.margins import (
+    GATE,
+    GATE_IN_TIME,
+    GATE_PART,
+    LATENCY_IN_TIME,
     PATIENT,
     RUNGS,
+    WIDE_GATE,
     Rung,
     choose_rung,
     rung_named,
@@ -235,12 +240,21 @@ def _settle_latency(
     slower = history.slower(metric.name)
     first, w = arms_at(metric, plan.last_share)
 
-    def with_limits(limits: Limits) -> tuple[Bound, ...]:
+    def with_limits(limits: Limits, gate: Rung = GATE) -> tuple[Bound, ...]:
         """Each bound tempered by its own scatter; where that is not learnt, by the metric's."""
         return tuple(
             replace(bound, phi=history.phi_slower(metric.name, bound.x))
-            for bound in fix_bounds(slower, limits, metric.judged)
+            for bound in fix_bounds(slower, limits, metric.judged, gate)
         )
+
+    def passing(limits: Limits) -> tuple[Bound, ...]:
+        """With a gate that lets a harmless change leave the first step in time."""
+        bounds = with_limits(limits)
+        share, odds = arms_at(metric, plan.first_share)
+        rate, evidence = share * (metric.rate or 0.0), GATE_PART / plan.alpha_ok
+        waits = (bound.gate_seconds(rate, odds, metric.phi, evidence) for bound in bounds)
+        in_time = max(waits, default=0.0) <= GATE_IN_TIME * plan.time_limit
+        return bounds if in_time else with_limits(limits, WIDE_GATE)
 
     def seconds(rung: Rung) -> float:
         rate = first * (metric.rate or 0.0)
@@ -251,11 +265,11 @@ def _settle_latency(
 
     if metric.margin is not None:
         rung = rung_named(metric.margin.rung)
-        bounds = with_limits(limits_of(rung or metric.margin))
+        bounds = passing(limits_of(rung or metric.margin))
         return replace(metric, bounds=bounds)
     if not slower:
         return metric
-    rung, in_time = choose_rung(seconds, plan.time_limit, plan.largest_margin)
+    rung, in_time = choose_rung(seconds, plan.time_limit, plan.largest_margin, LATENCY_IN_TIME)
     if errors is not None and errors.margin is not None:
         lead = rung_named(errors.margin.rung) or rung_not_narrower(errors.margin)
         if RUNGS.index(lead) >= RUNGS.index(rung):
@@ -263,7 +277,7 @@ def _settle_latency(
     return replace(
         metric,
         margin=rung.latency_margin,
-        bounds=with_limits(limits_of(rung)),
+        bounds=passing(limits_of(rung)),
         required=_required(metric, in_time=in_time),
     )
 
