@@ -397,6 +397,46 @@ async def test_a_rebase_keeps_the_identity(scm: GitScm, git: Git, commit: Commit
     assert await _identity(scm, moved, "side") == before
 
 
+async def test_picked_and_squashed_commits_are_known_by_what_they_do(
+    scm: GitScm, git: Git, commit: Commit
+) -> None:
+    """A commit keeps its identity elsewhere; squashed, the commit does what the range did."""
+    base = commit("base", a_py=TALL, b_py=TALL)
+    one = commit("one", a_py=TALL.replace("return 7\n", "return 8\n"))
+    two = commit("two", b_py=TALL.replace("return 9\n", "return 10\n"), c_py="new\n")
+    git("checkout", "--quiet", "-b", "elsewhere", base)
+    moved = commit("moved", d_py="1\n")
+    git("cherry-pick", one, two)
+    await scm.fetch(SHOP)
+    first = await scm.study(SHOP, base, "main")
+    picked = await scm.study(SHOP, moved, "elsewhere")
+    assert [known.identity for known in picked.commits] == [
+        known.identity for known in first.commits
+    ]
+    assert first.commits[0].identity == (await scm.study(SHOP, base, one)).diff.identity
+    git("reset", "--quiet", "--soft", moved)
+    git("commit", "--quiet", "-m", "squashed")
+    await scm.fetch(SHOP)
+    squashed = await scm.study(SHOP, moved, "elsewhere")
+    assert squashed.commits[0].identity == first.diff.identity
+    assert two not in {known.id for known in squashed.commits}
+
+
+async def test_a_merge_is_known_by_what_it_brings(scm: GitScm, git: Git, commit: Commit) -> None:
+    """A merged branch does what its commits did, against the first parent."""
+    base = commit("base", a_py=TALL)
+    git("checkout", "--quiet", "-b", "side")
+    side = commit("side", a_py=TALL.replace("return 7\n", "return 8\n"))
+    git("checkout", "--quiet", "main")
+    commit("meanwhile", b_py="1\n")
+    git("merge", "--quiet", "--no-ff", "-m", "merged", "side")
+    await scm.fetch(SHOP)
+    study = await scm.study(SHOP, base, "main")
+    identity = {known.subject: known.identity for known in study.commits}
+    assert identity["merged"] == identity["side"]
+    assert side in {known.id for known in study.commits}
+
+
 async def test_a_shift_of_lines_keeps_the_identity(scm: GitScm, git: Git, commit: Commit) -> None:
     """Lines that came above it in the same file do not alter a diff."""
     base = commit(a_py=TALL)

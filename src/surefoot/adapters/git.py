@@ -81,10 +81,14 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 LOG_FIELDS = ("%H", "%ct", "%an", "%ae", "%s", "%(trailers:only,unfold)")
 # What is text in a diff must not hang on the attributes of whatever the mirror's HEAD is on.
-DIFF = (
-    *("-c", f"attr.tree={EMPTY_TREES[40]}"),
-    *("diff", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color"),
-)
+PLAIN = ("-c", f"attr.tree={EMPTY_TREES[40]}")
+AS_IT_IS = ("--no-ext-diff", "--no-textconv", "--no-renames", "--no-color")
+DIFF = (*PLAIN, "diff", *AS_IT_IS)
+LOG = ("log", "--topo-order", "--reverse", "--no-show-signature")
+# The diff of each commit, a merge's against its first parent. No line of a diff begins with NUL.
+FIRST = "--diff-merges=first-parent"
+DIFFS = (*PLAIN, *LOG, *AS_IT_IS, "--patch", FIRST, "--format=tformat:%x00%H")
+ONE_DIFF = re.compile(rb"^\0(?P<commit>[0-9a-f]+)\n\n?", re.MULTILINE)
 
 # A text file's `index` line names blobs, which every move of the base alters; a binary patch
 # keeps its own. Behind `@@` stand line numbers, and a heading taken from outside of the diff.
@@ -204,15 +208,16 @@ class GitScm:
             start = await self.resolve(service, base)
             which = (f"{start}..{tip}",)
         fields = "--format=tformat:" + "%x00".join(LOG_FIELDS)
-        log = ("log", "-z", "--topo-order", "--reverse", "--no-color", "--no-show-signature")
-        said, counts, patch = await asyncio.gather(
-            self._run(service, *log, fields, *which, "--"),
+        whole = ("--binary", "--full-index")
+        said, counts, patch, patches = await asyncio.gather(
+            self._run(service, *LOG, "-z", "--no-color", fields, *which, "--"),
             self._run(service, *DIFF, "--numstat", "-z", start, tip, "--"),
-            self._run(service, *DIFF, "--binary", "--full-index", start, tip, "--"),
+            self._run(service, *DIFF, *whole, start, tip, "--"),
+            self._run(service, *DIFFS, *whole, *which, "--"),
         )
-        for answer in (said, counts, patch):
+        for answer in (said, counts, patch, patches):
             _succeeded(answer, f"The change {start[:12]}..{tip[:12]} could not be read")
-        commits, trailers = _commits(said.out)
+        commits, trailers = _commits(said.out, _identities(patches.out))
         return Study(tip, commits, _diff(counts.out, diff_identity(patch.out)), trailers)
 
     async def read(self, service: str, revision: str, path: str) -> str | None:
@@ -431,7 +436,16 @@ def _revision(revision: str) -> str:
     return name + parts["back"]
 
 
-def _commits(log: bytes) -> tuple[tuple[Commit, ...], tuple[tuple[str, str], ...]]:
+def _identities(patches: bytes) -> dict[str, str]:
+    """The identity of each commit's own diff; one that alters nothing has none."""
+    parts = ONE_DIFF.split(patches)
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return {commit.decode(): diff_identity(patch) for commit, patch in pairs if patch}
+
+
+def _commits(
+    log: bytes, identities: Mapping[str, str]
+) -> tuple[tuple[Commit, ...], tuple[tuple[str, str], ...]]:
     fields = log.decode(errors="replace").split("\0")
     commits: list[Commit] = []
     trailers: list[tuple[str, str]] = []
@@ -442,7 +456,9 @@ def _commits(log: bytes) -> tuple[tuple[Commit, ...], tuple[tuple[str, str], ...
         people: dict[str, Person] = {}
         for person in (Person(_plain(name), _plain(email)), *_co_authors(own)):
             people.setdefault(person.email.casefold(), person)
-        commits.append(Commit(commit_id, _plain(subject), tuple(people.values()), float(at)))
+        identity = identities.get(commit_id, "")
+        told = Commit(commit_id, _plain(subject), tuple(people.values()), float(at), identity)
+        commits.append(told)
         trailers += own
     return tuple(commits), tuple(trailers)
 

@@ -43,12 +43,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit of a change; `at` is when it was committed, in epoch seconds."""
+    """One commit of a change; `at` is when it was committed, in epoch seconds.
+
+    `identity` is that of its own diff: a rebase or a cherry-pick keeps it.
+    """
 
     id: str
     subject: str
     authors: tuple[Person, ...]  # author first, then co-authors by trailer
     at: float
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,16 @@ class Diff:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a change is for: its sentence, the metrics it must be watched with, what it fixes."""
+    """What a change is for: its sentence, the metrics it must be watched with, what it fixes.
+
+    `again` is the restored change that it tries once more.
+    """
 
     why: str
     watch: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
     fixes: int | None = None
+    again: int | None = None
 
 
 class Part(StrEnum):
@@ -204,7 +212,9 @@ class Change:
 
     `base` and `base_number` name what it stands on (None for the first release of a service);
     `steps` are the shares it climbs, fixed before its first user, and `step` the index of the
-    present one; `because` is the sentence of its state.
+    present one; `because` is the sentence of its state. `passed` is somebody's word that the lane
+    may go on beside its harm. `carried_by` is the fix that holds its commits, whose outcome it
+    shares.
     """
 
     service: str
@@ -228,6 +238,8 @@ class Change:
     wait: Wait | None = None
     undo: Order | None = None
     accept: Order | None = None
+    passed: Order | None = None
+    carried_by: int | None = None
     cause: Cause | None = None
     worse: str | None = None  # the metric that was worse, or the fact that was seen
     verdict: str = ""  # the verdict with what was proven beside it
@@ -253,6 +265,12 @@ class Change:
             approval.identity == self.diff.identity and self.may_approve(approval.by)
             for approval in self.approvals
         )
+
+    @property
+    def contents(self) -> frozenset[str]:
+        """What it holds, by commit and by what they do: as a whole it may be squashed."""
+        commits = {name for one in self.commits for name in (one.id, one.identity)}
+        return frozenset((commits | {self.diff.identity}) - {""})
 
     def moved(self, event: Event, because: str) -> "Change":
         """This change in the phase that follows; waits end with the phase they stood in.

@@ -58,7 +58,8 @@ class MemoryScm:
         whole = {**(commits[on].files if on else {}), **files}
         told = f"{source} {on} {subject} {by} {sorted(whole.items())} {trailers}"
         revision = hashlib.sha1(told.encode(), usedforsecurity=False).hexdigest()
-        commit = Commit(revision, subject, (by,), self._clock.now())
+        identity = _diff(commits[on].files if on else {}, whole).identity
+        commit = Commit(revision, subject, (by,), self._clock.now(), identity)
         commits[revision] = Snapshot(commit, on, whole, trailers)
         return revision
 
