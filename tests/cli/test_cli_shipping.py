@@ -86,6 +86,20 @@ def test_a_service_in_a_folder_of_its_repository(console: Console) -> None:
     assert known == ["till"]
 
 
+def test_once_more_is_the_same_revision_from_anywhere(console: Console) -> None:
+    """The commit of the change that was restored is sent, with the reason; nothing else may be."""
+    console.commit("ends restored")
+    first = console("ship", "--json").object
+    console.commit("a later one")
+    again = console("ship", "--again", "1", "--because", "it was the network", "--json").object
+    assert again["number"] != 1
+    assert again["revision"] == first["revision"]
+    assert again["why"] == "it was the network"
+    said = console("ship", "--again", "1", "--watch", "errors")
+    assert said.code == 2
+    assert "tried for what it was for" in said.err
+
+
 def test_detach_does_not_wait(console: Console) -> None:
     """The number and the line that follows it are all there is to say."""
     console.commit("stays out")

@@ -183,12 +183,16 @@ class World:
         *,
         service: str = "shop",
         fixes: int | None = None,
+        again: int | None = None,
         by: Person = ANA,
         revision: str | None = None,
     ) -> int:
         """Commit something that behaves so, and ship it; returns its number."""
+        if again is not None:
+            revision = self.change(again, service).revision
         revision = revision or self.commit(subject, service=service, by=by)
-        order = ShipOrder(service, revision, Intent(subject, fixes=fixes), adopt=False)
+        intent = Intent(subject, fixes=fixes, again=again)
+        order = ShipOrder(service, revision, intent, adopt=False)
         status = await self.desk.ship(order, by)
         if behaviour:
             self.production.behave(service, status.number, behaviour)

@@ -63,7 +63,7 @@ async def _service(call: Call[Nothing]) -> ServiceStatus:
 
 def _order(call: Call[Ship]) -> ShipOrder:
     asked = call.asked
-    intent = Intent(asked.why, asked.watch, asked.expect, asked.fixes)
+    intent = Intent(asked.why, asked.watch, asked.expect, asked.fixes, asked.again)
     return ShipOrder(call.name, asked.revision, intent, asked.adopt)
 
 

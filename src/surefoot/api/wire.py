@@ -60,6 +60,7 @@ class Ship(Struct, forbid_unknown_fields=True, frozen=True):
     watch: tuple[Line, ...] = ()
     expect: tuple[Line, ...] = ()
     fixes: Number | None = None
+    again: Number | None = None
     adopt: bool = False
 
 

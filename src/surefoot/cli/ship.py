@@ -37,14 +37,19 @@ def _intent(command: Any) -> Any:
 @_revision
 @_intent
 @click.option("--each", is_flag=True, help="Each commit as a change of its own, oldest first.")
+@click.option("--again", type=int, metavar="N", help="Try restored change N once more.")
 @_detach
 @as_json
-def ship(revision: str, *, each: bool, detach: bool, as_json: bool, **intent: Any) -> int:
+def ship(
+    revision: str, *, each: bool, again: int | None, detach: bool, as_json: bool, **intent: Any
+) -> int:
     """Take commit REV (default: HEAD) to verified in production, and follow it.
 
     It may be left at any time: the change goes on.
     """
     asked = daemon()
+    if again is not None:
+        return _ship_again(asked, again, intent, detach=detach, as_json=as_json)
     if each:
         if any(value not in (None, ()) for value in intent.values()):
             raise click.UsageError("With --each, every commit says by its trailers what it is for.")
@@ -53,6 +58,18 @@ def ship(revision: str, *, each: bool, detach: bool, as_json: bool, **intent: An
     raw = asked.post(f"/v1/services/{service}/changes", body)
     if not as_json:
         show(raw, words.several_commits(view(raw, ChangeView)), as_json=False)
+    return _begin(asked, raw, detach=detach, as_json=as_json)
+
+
+def _ship_again(
+    asked: Daemon, number: int, intent: dict[str, Any], *, detach: bool, as_json: bool
+) -> int:
+    """Ship what was restored once more, from its first step; it is for what it was for."""
+    if any(intent[name] not in (None, ()) for name in ("fixes", "expect", "watch")):
+        raise click.UsageError(f"With --again, {number} is tried for what it was for.")
+    before = view(asked.get(f"/v1/changes/{number}"), ChangeView)
+    body = {"revision": before.revision, "why": intent["why"] or "", "again": number}
+    raw = asked.post(f"/v1/services/{before.service}/changes", body)
     return _begin(asked, raw, detach=detach, as_json=as_json)
 
 

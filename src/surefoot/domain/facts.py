@@ -63,7 +63,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that a decision on one change may use."""
+    """Everything that a decision on one change may use; `carrier` is the fix that carries it."""
 
     now: float
     change: Change
@@ -75,6 +75,7 @@ class Facts:
     reading: Reading | None = None
     team_of_one: bool = False
     manifest_only: bool = False
+    carrier: Change | None = None
 
 
 class Act:

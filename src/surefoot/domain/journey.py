@@ -20,9 +20,10 @@ from surefoot.domain.facts import (
     RunChecks,
     StartRelease,
 )
-from surefoot.domain.lifecycle import Event, Phase
+from surefoot.domain.lifecycle import FINAL, LIVE, Event, Phase, way
 from surefoot.domain.manifest import Review
 from surefoot.domain.verdict import Reading, Word
+from surefoot.domain.waiting import BASELINE_S, waits_for
 
 __all__ = ["decide"]
 
@@ -36,7 +37,6 @@ WAIT_LIMIT_S = {
     WaitCause.STUCK: DAY_S,
     WaitCause.TELEMETRY: DAY_S,
 }
-BASELINE_S = 60.0  # what the margins are fixed from
 START_WATCH_S = 30.0
 RESTORE_LIMIT_S = 90.0
 JUST_AFTER_S = 0.001
@@ -44,6 +44,11 @@ JUST_AFTER_S = 0.001
 
 def decide(facts: Facts) -> Decision:
     """What becomes of this change now."""
+    carrier = facts.carrier
+    if carrier and carrier.phase in LIVE | {Phase.RESTORED}:
+        return share_outcome(facts, carrier)
+    if carrier and carrier.phase in FINAL:
+        facts = replace(facts, change=replace(facts.change, carried_by=None), carrier=None)
     return STORY[facts.change.phase](facts)
 
 
@@ -67,18 +72,29 @@ def get_ready(facts: Facts) -> Decision:
         return Decision(_ended(change.moved(Event.REJECT, reason), facts.now))
     if acts := _open_parts(facts):
         return _waiting(facts, _stuck(facts), acts)
-    if not change.parts.review.done:
-        return _waiting(facts, WaitCause.PERSON)
-    if _base_is_lost(facts):
-        return _waiting(facts, WaitCause.REBASE if lane.may_go(change) else WaitCause.FIX)
+    if cause := _what_it_waits_for(facts):
+        return _waiting(facts, cause)
     if facts.manifest_only:
-        if lane.ground is None or change.base != lane.ground.revision:
-            return _waiting(facts, WaitCause.TURN)
         applied = change.moved(Event.APPLY, "The new manifest guards from now on.")
         return Decision(_ended(applied, facts.now))
-    if not lane.may_go(change):
-        return _waiting(facts, WaitCause.FIX)
     return _become_the_head(facts)
+
+
+def _what_it_waits_for(facts: Facts) -> WaitCause | None:
+    """Whose turn it is, once its own parts are done: a person's, a fix's, what it stands on."""
+    change, lane = facts.change, facts.lane
+    if not change.parts.review.done:
+        return WaitCause.PERSON
+    if facts.carrier:
+        return WaitCause.FIX
+    if cause := _what_it_carries_waits_for(facts):
+        return cause
+    if _base_is_lost(facts):
+        return WaitCause.REBASE if lane.may_go(change) else WaitCause.FIX
+    if facts.manifest_only:
+        upon = lane.ground is not None and change.base == lane.ground.revision
+        return None if upon else WaitCause.TURN
+    return None if lane.may_go(change) else WaitCause.FIX
 
 
 def _become_the_head(facts: Facts) -> Decision:
@@ -118,7 +134,7 @@ def queue(facts: Facts) -> Decision:
 def _what_holds_the_lane(facts: Facts) -> WaitCause | None:
     """Why no user may meet it yet."""
     lane, world = facts.lane, facts.world
-    if not lane.may_go(facts.change):
+    if facts.carrier or not lane.may_go(facts.change):
         return WaitCause.FIX
     if lane.exposed:
         return WaitCause.TURN
@@ -177,6 +193,27 @@ def soak(facts: Facts) -> Decision:
         return _undo(facts, Cause.HARM, late, facts.reading)
     acts = () if facts.world.live_routed else (Route(1.0),)
     return Decision(change, acts, wake_at=change.stamps.soak_until if soaking else None)
+
+
+def share_outcome(facts: Facts, carrier: Change) -> Decision:
+    """Its commits are in the fix that carries it: it ends as that does, by the same arrows."""
+    change = facts.change
+    because = f"Carried by {carrier.number}: {carrier.because}"
+    for event in way(change.phase, carrier.phase):
+        change = change.moved(event, because)
+    own = change.stamps
+    stamps = replace(carrier.stamps, committed_at=own.committed_at, proposed_at=own.proposed_at)
+    shared = replace(
+        change,
+        because=because,
+        stamps=stamps,
+        steps=carrier.steps,
+        step=carrier.step,
+        verdict=carrier.verdict,
+        accept=carrier.accept,
+        cause=Cause.CARRIED if carrier.cause else None,
+    )
+    return Decision(shared)
 
 
 # --- the way back ------------------------------------------------------------------------------
@@ -366,7 +403,7 @@ def _restored(facts: Facts, change: Change) -> Change:
         (True, True): "and the metric is back in its band",
         (True, False): "not yet seen by users: no traffic; its health path answers",
     }.get((change.cause is Cause.HARM, facts.world.seen_by_users), "nothing was worse")
-    because = f"Users are well again on {old}, {proof}. {change.because}"
+    because = f"Users are well again on {old}, {proof}. {change.because}{_called(facts)}"
     restored = change.moved(Event.GIVEN_BACK, because)
     stamps = replace(restored.stamps, restored_at=facts.now, ended_at=facts.now)
     return replace(restored, stamps=stamps)
@@ -378,6 +415,14 @@ def _what_is_missing(facts: Facts) -> str:
     if facts.world.share != 0:
         return "the proxy has not taken the old routes."
     return "the metric is not back in its band."
+
+
+def _called(facts: Facts) -> str:
+    """Whom a second fix that did harm calls."""
+    failed = [one for one in facts.lane.harmful if one.intent.fixes is not None]
+    if facts.change.cause is not Cause.HARM or facts.change.intent.fixes is None or not failed:
+        return ""
+    return " Two fixes did harm: bring in somebody who wrote neither."
 
 
 def _withdrawn(facts: Facts) -> Decision:
@@ -430,6 +475,20 @@ def _reviewed(facts: Facts) -> Change:
     return replace(change, parts=replace(change.parts, review=review))
 
 
+def _what_it_carries_waits_for(facts: Facts) -> WaitCause | None:
+    """A fix takes with it what lies between: all of that is checked and approved first.
+
+    While the service is not restored, the reviews follow after, as that of the fix itself.
+    """
+    open_ = [one.parts for one in facts.lane.carried(facts.change)]
+    if any(not parts.checks.done for parts in open_):
+        return WaitCause.TURN
+    urgent = facts.lane.exposed is not None
+    if not urgent and any(not parts.review.done for parts in open_):
+        return WaitCause.PERSON
+    return None
+
+
 def _base_is_lost(facts: Facts) -> bool:
     """Whether what it stands on is neither live nor still on its way there."""
     change, lane = facts.change, facts.lane
@@ -461,7 +520,7 @@ def _waiting(facts: Facts, cause: WaitCause | None, acts: tuple[Act, ...] = ()) 
         late = f"Withdrawn: it waited for {cause} since {_span(until - since)} ago."
         return Decision(_ended(change.moved(Event.WITHDRAW, late), facts.now))
     wait = Wait(cause, since, until, "it is withdrawn")
-    because = _waits_for(facts, cause)
+    because = waits_for(facts, cause)
     return Decision(replace(change, wait=wait, because=because), acts, wake_at=until)
 
 
@@ -479,31 +538,6 @@ def _busy_with(facts: Facts) -> str:
         if not part.done
     ]
     return f"Under way: {', '.join(open_parts)}."
-
-
-def _waits_for(facts: Facts, cause: WaitCause) -> str:
-    lane = facts.lane
-    if cause is WaitCause.PERSON:
-        return "It waits for somebody's review."
-    if cause is WaitCause.REBASE and lane.live:
-        onto, base = lane.live.revision[:7], (facts.change.base or "")[:7]
-        return f"What it stands on is not live. Type: git rebase --onto {onto} {base}"
-    if cause is WaitCause.FIX:
-        harmful = ", ".join(str(one.number) for one in lane.harmful)
-        return f"It waits for the fix of {harmful}."
-    if cause is WaitCause.TURN:
-        ahead = lane.exposed or lane.head()
-        return f"It waits for {ahead.number} ahead of it." if ahead else "It waits its turn."
-    if cause is WaitCause.HOLD and lane.hold:
-        return f"Held by {lane.hold.by}: {lane.hold.because}"
-    if cause is WaitCause.TELEMETRY:
-        left = BASELINE_S - facts.world.watched_s
-        return f"It waits for {left:.0f} s more of the live release's own figures."
-    if facts.world.stuck:
-        return f"It does not get ready: {facts.world.stuck} `surefoot doctor` looks for the reason."
-    if not facts.world.room:
-        return "Too little disk space is free to expose anything new."
-    return "Its release, or the old one, does not answer right now."
 
 
 def _asked_for(change: Change) -> str:

@@ -28,7 +28,8 @@ class Lane:
     `live` serves users (or is given back to); `before` is the release that would serve if `live`
     were undone; `exposed` is the change that has or had the lane and is not settled yet;
     `waiting` are the unexposed ones in their order; `harmful` did harm and are not yet fixed;
-    `applied` touched the manifest alone and were never exposed.
+    `applied` touched the manifest alone and were never exposed. A change that a fix carries waits
+    until that has ended, and is none of these then.
     """
 
     service: str
@@ -51,20 +52,27 @@ class Lane:
 
     @property
     def suspects(self) -> frozenset[str]:
-        """The commits that did harm and are not yet fixed."""
-        return frozenset(commit.id for change in self.harmful for commit in change.commits)
+        """What did harm and is not yet fixed, by commit and by content."""
+        return frozenset(name for change in self.harmful for name in change.contents)
 
     def carries_suspect(self, change: Change) -> bool:
-        """Whether a change holds a commit that did harm."""
-        return any(commit.id in self.suspects for commit in change.commits)
+        """Whether a change holds what did harm, also rebased, picked or squashed."""
+        return not self.suspects.isdisjoint(change.contents)
+
+    @property
+    def closed(self) -> bool:
+        """Whether harm holds the lane: unmended, and nobody let it go on beside it."""
+        return any(harmful.passed is None for harmful in self.harmful)
 
     def fixes(self, change: Change) -> bool:
         """Whether a change says that it mends what holds the lane."""
         return any(harmful.number == change.intent.fixes for harmful in self.harmful)
 
     def may_go(self, change: Change) -> bool:
-        """While harm is unmended only its fix goes on; otherwise what holds no suspect."""
-        return self.fixes(change) or not self.harmful
+        """While harm is unmended its fix goes on, or a second try; then what holds no suspect."""
+        if any(one.number in _mends(change) for one in self.harmful):
+            return True
+        return not (self.closed or self.carries_suspect(change))
 
     def reverted_by(self, commits: Sequence[Commit]) -> int | None:
         """The harmful change that these commits revert, told by the subjects git gives them."""
@@ -81,7 +89,15 @@ class Lane:
     @property
     def going(self) -> tuple[Change, ...]:
         """The unexposed changes that nothing but their turn holds up; a rebase makes a new one."""
-        return tuple(one for one in self.waiting if self.may_go(one) and not _stranded(one))
+        return tuple(
+            one
+            for one in self.waiting
+            if self.may_go(one) and not _stranded(one) and one.carried_by is None
+        )
+
+    def carried(self, change: Change) -> tuple[Change, ...]:
+        """The waiting changes whose commits this fix holds."""
+        return tuple(one for one in self.waiting if one.carried_by == change.number)
 
     def position(self, change: Change) -> int:
         """Its place in the order, from 1."""
@@ -109,8 +125,9 @@ def _stranded(change: Change) -> bool:
 
 def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
     """The lane of a service, from all its changes."""
+    own = [change for change in changes if change.carried_by is None]
     live = sorted(
-        (change for change in changes if change.phase in LIVE),
+        (change for change in own if change.phase in LIVE),
         key=lambda change: change.stamps.live_at or 0.0,
         reverse=True,
     )
@@ -134,7 +151,7 @@ def serving_at(changes: Sequence[Change], at: float) -> Change | None:
     """The change that all users were on at a time (epoch seconds), or None before the first."""
     taken = [one for one in changes if one.stamps.live_at is not None and one.stamps.live_at <= at]
     kept = [one for one in taken if (_left_at(one) or at + 1) > at]
-    return max(kept, key=lambda one: one.stamps.live_at or 0.0, default=None)
+    return max(kept, key=lambda one: (one.stamps.live_at or 0.0, one.number), default=None)
 
 
 def live_until(changes: Sequence[Change], change: Change) -> float | None:
@@ -162,17 +179,19 @@ def _harmful(changes: Sequence[Change]) -> tuple[Change, ...]:
     """Restored for harm, with no later fix that is live. A failed fix joins what it failed on."""
     mended: set[int] = set()
     by_number = {change.number: change for change in changes}
-    for change in changes:
-        if change.phase in LIVE:
-            target = change.intent.fixes
-            while target is not None and target not in mended:
-                mended.add(target)
-                mended |= {
-                    other.number
-                    for other in changes
-                    if other.intent.fixes == target and other.phase is Phase.RESTORED
-                }
-                target = by_number[target].intent.fixes if target in by_number else None
+    open_: list[int] = [n for one in changes if one.phase in LIVE for n in _mends(one)]
+    while open_:
+        target = open_.pop()
+        if target in mended:
+            continue
+        mended.add(target)
+        mended |= {
+            other.number
+            for other in changes
+            if other.intent.fixes == target and other.phase is Phase.RESTORED
+        }
+        if target in by_number:
+            open_ += _mends(by_number[target])
     return tuple(
         change
         for change in changes
@@ -180,3 +199,8 @@ def _harmful(changes: Sequence[Change]) -> tuple[Change, ...]:
         and change.cause is Cause.HARM
         and change.number not in mended
     )
+
+
+def _mends(change: Change) -> list[int]:
+    """The harm that a change ends if it is live: what it fixes, or tries once more."""
+    return [one for one in (change.intent.fixes, change.intent.again) if one is not None]

@@ -11,7 +11,18 @@ from enum import StrEnum
 
 from surefoot.domain.errors import IllegalMove
 
-__all__ = ["EXPOSED", "FINAL", "LIVE", "TABLE", "UNEXPOSED", "Event", "Phase", "after", "diagram"]
+__all__ = [
+    "EXPOSED",
+    "FINAL",
+    "LIVE",
+    "TABLE",
+    "UNEXPOSED",
+    "Event",
+    "Phase",
+    "after",
+    "diagram",
+    "way",
+]
 
 
 class Phase(StrEnum):
@@ -116,6 +127,18 @@ def after(phase: Phase, event: Event) -> Phase:
         return TABLE[phase][event]
     except KeyError:
         raise IllegalMove(f"A change that is {phase} cannot take the event '{event}'.") from None
+
+
+def way(start: Phase, end: Phase) -> tuple[Event, ...]:
+    """The shortest walk through the table from one phase to another; empty where there is none."""
+    walks: dict[Phase, tuple[Event, ...]] = {start: ()}
+    open_ = [start]
+    for phase in open_:
+        for event, target in TABLE[phase].items():
+            if target not in walks:
+                walks[target] = (*walks[phase], event)
+                open_.append(target)
+    return walks.get(end, ())
 
 
 def diagram() -> str:

@@ -6,12 +6,20 @@ An order is written down with the state that it changes, in one transaction, and
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from surefoot.config.manifest import parse_manifest
-from surefoot.domain.change import Approval, Change, Order, PartOf, PartState, Person
+from surefoot.domain.change import (
+    Approval,
+    Change,
+    Order,
+    PartOf,
+    PartState,
+    Person,
+    WaitCause,
+)
 from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
 from surefoot.domain.lane import serving_at
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
@@ -31,6 +39,15 @@ __all__ = ["Desk", "hashed"]
 TOKEN_PREFIX = "sf_"  # noqa: S105 -- a mark by which a leaked one is recognised
 HEARD_MAX = 1000
 JUST_RESTORED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A change as an order left it, and the order in words."""
+
+    change: Change
+    kind: str
+    says: str
 
 
 class Desk:
@@ -172,8 +189,25 @@ class Desk:
                 says = f'{by.name} ships {change.revision[:7]}: "{change.intent.why}"'
                 async with run.turn:
                     run.manifests[number], run.texts[number] = proposal.manifest, proposal.text
-                    await self._write(run, change, "proposed", says, by)
+                    also = self._taken_along(run, change, proposal.carried, by)
+                    await self._write_all(run, (_Move(change, "proposed", says), *also), by)
         return await self._status(run, change)
+
+    def _taken_along(
+        self, run: ServiceRun, change: Change, carried: tuple[Change, ...], by: Person
+    ) -> Iterator[_Move]:
+        """What a fix carries shares its outcome; what it is a rebase of makes room for it."""
+        number = change.number
+        for one in carried:
+            riding = replace(run.changes[one.number], carried_by=number)
+            yield _Move(riding, "carried", f"{one.number} is carried by {number}.")
+        for one in run.lane.waiting:
+            stranded = one.wait is not None and one.wait.cause is WaitCause.REBASE
+            if stranded and one.diff.identity == change.diff.identity:
+                because = f"{number} is the same on its new base"
+                undo = Order(by, self.outside.clock.now(), because)
+                says = f"{one.number} makes room for {number}, the same on its new base."
+                yield _Move(replace(one, undo=undo), "undo", says)
 
     def _next_number(self) -> int:
         numbers = [number for run in self.driver.runs.values() for number in run.changes]
@@ -267,7 +301,7 @@ class Desk:
     async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
         """Give the service back; a second undo says that there is nothing to undo."""
         run, change = self._find(number)
-        return await self._undo(run, change, by, because)
+        return await self._undo(run, _ridden(run, change), by, because)
 
     async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
         """As `undo`, for what is exposed, else live, in this service.
@@ -323,6 +357,7 @@ class Desk:
     async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
         """Answer for a change that the evidence could not decide."""
         run, change = self._find(number)
+        number = _ridden(run, change).number
         if not because.strip():
             raise Refused("Accepting needs a reason.", cure='Add --because "...".')
         async with run.turn:
@@ -404,12 +439,16 @@ class Desk:
         return await self._service_status(run)
 
     async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:
-        """Open the lane again."""
+        """Open the lane again: also beside harm, for what holds no suspect."""
         run = self._run(service)
         async with run.turn:
             record = replace(run.record, held_by=None, held_because=None, held_at=None)
             says = f"{by.name} resumes {service}: {because}"
             await self._write_record(run, record, "resume", says, by)
+            passed = Order(by, self.outside.clock.now(), because)
+            for one in run.lane.harmful:
+                says = f"The lane goes on beside {one.number}, whose commits stay suspects."
+                await self._write(run, replace(one, passed=passed), "resume", says, by)
         return await self._service_status(run)
 
     # --- people --------------------------------------------------------------------------------
@@ -474,14 +513,19 @@ class Desk:
     async def _write(
         self, run: ServiceRun, change: Change, kind: str, says: str, by: Person
     ) -> None:
-        """A change as an order left it, and the order; then the driver is woken.
+        """A change as an order left it, and the order. Raises `OutsideFailed`, as `_write_all`."""
+        await self._write_all(run, (_Move(change, kind, says),), by)
+
+    async def _write_all(self, run: ServiceRun, moves: tuple[_Move, ...], by: Person) -> None:
+        """Changes as an order left them, and the order, together; then the driver is woken.
 
         Raises:
             OutsideFailed: the store cannot take it now; nothing was changed.
         """
-        entry = self._entry(run.name, change.number, kind, says, by)
-        await self.driver.save_in_turn(run, Saved(changes=(change,), entries=(entry,)))
-        run.changes[change.number] = change
+        changes = tuple(one.change for one in moves)
+        entries = [self._entry(run.name, m.change.number, m.kind, m.says, by) for m in moves]
+        await self.driver.save_in_turn(run, Saved(changes=changes, entries=tuple(entries)))
+        run.changes.update((change.number, change) for change in changes)
         run.wake.set()
 
     async def _write_record(
@@ -501,6 +545,13 @@ class Desk:
 def hashed(secret: str) -> str:
     """What is kept of a token: the SHA-256 of its 256 random bits needs no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _ridden(run: ServiceRun, change: Change) -> Change:
+    """The change itself; or, once users meet it within a fix that carries it, that fix."""
+    if change.carried_by is None or change.phase in UNEXPOSED:
+        return change
+    return run.changes.get(change.carried_by, change)
 
 
 def _just_restored(run: ServiceRun, now: float) -> Change | None:

@@ -186,7 +186,7 @@ class Driver:
 
     def _after_move(self, run: ServiceRun, before: Change, after: Change) -> None:
         """What the watch has to know of a move."""
-        if before.phase is after.phase:
+        if before.phase is after.phase or after.carried_by is not None:
             return
         if after.phase in LIVE and before.phase in EXPOSED:
             if after.phase is Phase.VERIFIED:

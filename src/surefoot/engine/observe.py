@@ -35,6 +35,7 @@ async def facts_of(
         reading=run.watch.reading(change),
         team_of_one=not others,
         manifest_only=_only_guards(run, change),
+        carrier=None if change.carried_by is None else run.changes.get(change.carried_by),
     )
 
 

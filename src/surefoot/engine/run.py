@@ -1,13 +1,14 @@
 """One service as the engine holds it in memory: the present, and what is under way."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from surefoot.analysis.plan import JudgePlan
 from surefoot.config.manifest import guards_joined
 from surefoot.domain.change import Change
 from surefoot.domain.lane import Hold, Lane, lane_of
-from surefoot.domain.lifecycle import EXPOSED, UNEXPOSED
+from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
 from surefoot.domain.manifest import Manifest, Metric
 from surefoot.engine.watch import Watch
 from surefoot.ports import (
@@ -88,12 +89,20 @@ class ServiceRun:
         return guards_joined(self.manifest, self.manifest_of(number))
 
     def to_decide(self) -> tuple[int, ...]:
-        """The changes that may move: the exposed one, the live one, then those that wait."""
+        """The changes that may move: the exposed one, live, waiting, and carried back ones."""
         lane = self.lane
         exposed = [one.number for one in self.changes.values() if one.phase in EXPOSED]
         live = [lane.live.number] if lane.live else []
         waiting = [one.number for one in lane.waiting]
-        return (*exposed, *live, *waiting)
+        return (*exposed, *live, *waiting, *self._carried_back())
+
+    def _carried_back(self) -> Iterator[int]:
+        """Live changes whose fix, that carries them, was restored."""
+        for one in self.changes.values():
+            if one.phase in LIVE and one.carried_by is not None:
+                carrier = self.changes.get(one.carried_by)
+                if carrier and carrier.phase is Phase.RESTORED:
+                    yield one.number
 
     @property
     def serving(self) -> Change | None:

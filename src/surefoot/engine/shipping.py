@@ -1,13 +1,14 @@
 """From an order to ship to a change: what is asked of it before it may be written down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from surefoot.analysis.expect import Expectation
 from surefoot.config.manifest import parse_manifest
-from surefoot.domain.change import Change, Intent, Person, Stamps
-from surefoot.domain.errors import BadManifest, BadRevision, Refused
+from surefoot.domain.change import Approval, Cause, Change, Intent, Person, Stamps
+from surefoot.domain.errors import BadManifest, BadRevision, NotAllowed, NotFound, Refused
 from surefoot.domain.lane import Lane
+from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Manifest
 from surefoot.engine.control import ShipOrder
 from surefoot.engine.run import Outside, ServiceRun
@@ -18,12 +19,16 @@ __all__ = ["Proposal", "propose", "refuse_later_keys"]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A change that may be shipped, with its own manifest, and what is worth a warning."""
+    """A change that may be shipped, with its own manifest, and what is worth a warning.
+
+    `carried` are the waiting changes that this fix holds: they share its outcome.
+    """
 
     change: Change
     manifest: Manifest
     text: str
     warnings: tuple[str, ...]
+    carried: tuple[Change, ...]
 
 
 async def propose(
@@ -36,8 +41,8 @@ async def propose(
     """
     scm = outside.scm
     await scm.fetch(run.name)
-    revision = await scm.resolve(run.name, order.revision)
-    lane = run.lane
+    lane, tried = run.lane, _tried_before(run, order.intent, by)
+    revision = await scm.resolve(run.name, tried.revision if tried else order.revision)
     if order.adopt and lane.live:
         raise Refused(
             f"{run.name} already has a live release, {lane.live.number}.",
@@ -64,8 +69,10 @@ async def propose(
             cure="A service keeps its name; put the name back.",
         )
     refuse_later_keys(manifest)
-    intent = _intent(order.intent, study, lane)
+    intent = _intent(order.intent, study, lane, tried)
     _known_names(intent, run, manifest)
+    carried = _carried_by(intent, study, lane)
+    intent = _joined(intent, carried)
     now = outside.clock.now()
     change = Change(
         service=run.name,
@@ -78,9 +85,78 @@ async def propose(
         intent=intent,
         shipper=by,
         because="It is written down.",
+        approvals=await _standing(run, study, base, outside),
         stamps=Stamps(committed_at=min(now, _tip_at(study)), proposed_at=now),
     )
-    return Proposal(change, manifest, text, _warnings(change, manifest))
+    return Proposal(change, manifest, text, _warnings(change, manifest, carried), carried)
+
+
+def _tried_before(run: ServiceRun, intent: Intent, by: Person) -> Change | None:
+    """The restored change that is to be tried once more. Raises `Refused`."""
+    if intent.again is None:
+        return None
+    change = run.changes.get(intent.again)
+    if change is None:
+        raise NotFound(f"{run.name} has no change {intent.again}.")
+    if change.phase is not Phase.RESTORED:
+        raise Refused(
+            f"{change.number} is {change.phase}: only what was restored can be tried again.",
+            cure=f"`surefoot why {change.number}` tells where it is.",
+        )
+    if change.cause is Cause.HARM and by.same_as(change.shipper):
+        raise NotAllowed(
+            f"{change.number} did harm, and {by.name} shipped it.",
+            cure="Ask somebody else to type: "
+            f'surefoot ship --again {change.number} --because "..."',
+        )
+    if change.cause is Cause.HARM and not intent.why.strip():
+        raise Refused(
+            f"{change.number} did harm: to try it again needs a reason.",
+            cure=f'Add --because "...", or ship its fix: surefoot ship --fixes {change.number}',
+        )
+    return change
+
+
+def _carried_by(intent: Intent, study: Study, lane: Lane) -> tuple[Change, ...]:
+    """The waiting changes whose commits lie between what was undone and its fix."""
+    if intent.fixes not in {one.number for one in lane.harmful}:
+        return ()
+    ids = {commit.id for commit in study.commits[:-1]}
+    return tuple(one for one in lane.waiting if one.revision in ids)
+
+
+def _joined(intent: Intent, carried: tuple[Change, ...]) -> Intent:
+    """A fix is watched with everything that the changes which it carries are watched with."""
+    watch = [name for one in (intent, *(each.intent for each in carried)) for name in one.watch]
+    expect = [text for one in (intent, *(each.intent for each in carried)) for text in one.expect]
+    return replace(intent, watch=tuple(dict.fromkeys(watch)), expect=tuple(dict.fromkeys(expect)))
+
+
+async def _standing(
+    run: ServiceRun, study: Study, base: Change | None, outside: Outside
+) -> tuple[Approval, ...]:
+    """Approvals of this very diff on an earlier base; they fall where the base touched its files.
+
+    A first release has no base, and so no approval to take over.
+    """
+    earlier = [
+        one
+        for one in run.changes.values()
+        if one.diff.identity == study.diff.identity and one.approvals and one.base and base
+    ]
+    if not earlier or base is None:
+        return ()
+    last = max(earlier, key=lambda one: one.number)
+    old, new, scm = last.base or base.revision, base.revision, outside.scm
+    if old == new:
+        return last.approvals
+    if await scm.descends(run.name, new, old):
+        between = await scm.study(run.name, old, new)
+    elif await scm.descends(run.name, old, new):
+        between = await scm.study(run.name, new, old)  # what it stood on went away
+    else:
+        return ()
+    return () if set(between.diff.files) & set(study.diff.files) else last.approvals
 
 
 def refuse_later_keys(manifest: Manifest) -> None:
@@ -113,7 +189,7 @@ def _base_of(run: ServiceRun, intent: Intent) -> Change | None:
     """The change directly ahead of it in the lane, else the live one. A fix goes first."""
     lane = run.lane
     harmful = {one.number for one in lane.harmful}
-    if intent.fixes in harmful or lane.harmful:
+    if lane.closed or intent.fixes in harmful or intent.again in harmful:
         return lane.ground
     if lane.going:
         return lane.going[-1]
@@ -143,8 +219,13 @@ async def _manifest_text(run: ServiceRun, revision: str, outside: Outside) -> st
     return text
 
 
-def _intent(asked: Intent, study: Study, lane: Lane) -> Intent:
-    """What was said on the command line, joined with what its commits say."""
+def _intent(asked: Intent, study: Study, lane: Lane, tried: Change | None) -> Intent:
+    """What was said on the command line, joined with what its commits say.
+
+    A second try is for what the first was for.
+    """
+    if tried:
+        return replace(tried.intent, why=asked.why or tried.intent.why, again=tried.number)
     numbers = {one.number for one in lane.harmful}
     trailers = [(key.casefold(), value.strip()) for key, value in study.trailers]
     watch = [value for key, value in trailers if key == "watch"]
@@ -198,8 +279,14 @@ def _alters_data(change: Change, manifest: Manifest) -> bool:
     )
 
 
-def _warnings(change: Change, manifest: Manifest) -> tuple[str, ...]:
+def _warnings(change: Change, manifest: Manifest, carried: tuple[Change, ...]) -> tuple[str, ...]:
     warnings = []
+    if carried:
+        numbers = " and ".join(str(one.number) for one in carried)
+        warnings.append(
+            f"It carries {numbers}, which lie between: checked and approved first, watched with "
+            "their metrics too, and they share its outcome."
+        )
     if len(change.commits) > 1:
         who = ", ".join(person.name for person in change.authors)
         warnings.append(

@@ -284,6 +284,8 @@ def next_lines(lane: Lane, change: Change) -> tuple[str, ...]:
     """The lines that lead on, ready to copy."""
     if change.phase is Phase.RESTORED and change.cause is Cause.HARM:
         return _fix_lines(change)
+    if change.phase is Phase.RESTORED and change.cause is not Cause.CARRIED:
+        return ("surefoot ship", f"surefoot ship --again {change.number}")
     if change.phase is Phase.RESTORED:
         return ("surefoot ship",)
     wait = change.wait
