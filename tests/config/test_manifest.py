@@ -1,14 +1,13 @@
 """`surefoot.toml` in, values out: or an error with its line, the key and the cure."""
 
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from surefoot.config.keys import KEYS
-from surefoot.config.manifest import guards_joined, parse_manifest
+from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import Person
 from surefoot.domain.errors import BadManifest
 from surefoot.domain.manifest import (
@@ -460,17 +459,6 @@ def test_no_depth_of_nesting_slips_through() -> None:
     for depth in range(1, 1200):
         said = refused(f"x = {'[' * depth}{']' * depth}").message
         assert said.startswith("surefoot.toml:1: ")
-
-
-def test_guards_are_the_live_ones_and_what_is_added() -> None:
-    """A change can neither loosen nor leave out what it is judged by."""
-    live = replace(parsed(SMALLEST), metrics=(Metric("errors", margin_points=1.0), Metric("a")))
-    loose = replace(live, metrics=(Metric("b"), Metric("errors", margin_points=9.0)))
-    assert guards_joined(live, loose) == (
-        Metric("errors", margin_points=1.0),
-        Metric("a"),
-        Metric("b"),
-    )
 
 
 PIECES = st.sampled_from(

@@ -1,7 +1,7 @@
 """After a restore: what waits, what may go on, what is taken along, and what is tried again."""
 
 import pytest
-from engine_world import ANA, BO, NO_REVIEW, World
+from engine_world import ANA, BO, NO_REVIEW, OWN, World, manifest
 
 from surefoot.domain.change import Cause, Intent, WaitCause
 from surefoot.domain.errors import NotAllowed, Refused
@@ -258,6 +258,51 @@ async def test_an_approval_falls_when_the_base_touched_the_same_file(world: Worl
     assert (await world.until_settled(base)).phase is Phase.VERIFIED
     again = await world.ship("c", revision=world.commit("c", files={"a.py": text + "mine\n"}))
     assert not world.change(again).approved
+
+
+# --- guards, and who may loosen them -----------------------------------------------------------
+
+
+async def test_a_guard_that_is_left_out_beside_code_goes_on_guarding(world: World):
+    """Nobody saw it go, so it stays: in memory, and after a restart."""
+    await world.open(more=NO_REVIEW + OWN)
+    text = manifest("shop", 8080, NO_REVIEW)
+    both = world.commit("code and less", files={"surefoot.toml": text, "app.py": "3\n"})
+    plan = await world.desk.plan(ShipOrder("shop", both, Intent("both")), ANA)
+    assert any("loosens the guard checkout_errors beside code" in one for one in plan.warnings)
+    number = await world.ship("both", revision=both)
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+    assert _guards(world) == ["checkout_errors"]
+    await world.end()
+    await world.up()
+    await world.live(2)
+    assert _guards(world) == ["checkout_errors"]
+    worse = await world.ship("own", Behaviour(metrics={"checkout_errors": 0.5}))
+    assert (await world.until_settled(worse)).worse == "checkout_errors"
+
+
+async def test_a_guard_is_loosened_by_two_people_in_a_commit_of_its_own(world: World):
+    """Also where no review is asked for otherwise; a stricter one needs nobody."""
+    members = f'[team]\nmembers = ["{ANA}", "{BO}"]\nreview = "off"\n'
+    await world.open(more=members + OWN)
+    strict = manifest("shop", 8080, members + OWN + "margin_ratio = 5.0\n")
+    alone = await world.ship(
+        "looser", revision=world.commit("looser", files={"surefoot.toml": strict})
+    )
+    await world.live(10)
+    assert world.change(alone).wait.cause is WaitCause.PERSON
+    await world.desk.approve(alone, BO)
+    await world.until_phase(alone, Phase.APPLIED, within=20)
+    narrower = manifest("shop", 8080, members + OWN + "margin_ratio = 4.0\n")
+    number = await world.ship(
+        "narrower", revision=world.commit("narrower", files={"surefoot.toml": narrower})
+    )
+    await world.until_phase(number, Phase.APPLIED, within=20)
+    assert world.run().manifest.metrics[0].margin_ratio == 4.0
+
+
+def _guards(world: World) -> list[str]:
+    return [metric.name for metric in world.run().manifest.metrics]
 
 
 def _waits_for_rebase(world: World, number: int) -> bool:

@@ -23,7 +23,7 @@ from surefoot.domain.manifest import (
     Traffic,
 )
 
-__all__ = ["guards_joined", "parse_manifest"]
+__all__ = ["parse_manifest"]
 
 BUILT_IN = {"errors", "latency"}
 NEEDS = {
@@ -78,15 +78,6 @@ def parse_manifest(text: str, *, place: str, folder: str = "") -> Manifest:
         review=values.get(("team", "review"), Review.BEFORE),
         notify=Notify(**_under(values, "notify")),
     )
-
-
-def guards_joined(live: Manifest, proposed: Manifest) -> tuple[Metric, ...]:
-    """The live guards as they are, and what the proposed manifest adds.
-
-    Loosening or removing one needs a change of the manifest alone.
-    """
-    known = {metric.name for metric in live.metrics}
-    return (*live.metrics, *(one for one in proposed.metrics if one.name not in known))
 
 
 def _under(values: Mapping[Path, Any], *table: str) -> dict[str, Any]:

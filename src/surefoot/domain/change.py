@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from surefoot.domain.lifecycle import Event, Phase, after
+from surefoot.domain.metric import Metric
 
 __all__ = [
     "Approval",
@@ -240,6 +241,7 @@ class Change:
     accept: Order | None = None
     passed: Order | None = None
     carried_by: int | None = None
+    kept: tuple[Metric, ...] = ()  # guards before it that its own manifest may not loosen
     cause: Cause | None = None
     worse: str | None = None  # the metric that was worse, or the fact that was seen
     verdict: str = ""  # the verdict with what was proven beside it

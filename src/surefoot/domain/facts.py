@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from surefoot.domain.change import Change
 from surefoot.domain.lane import Lane
 from surefoot.domain.manifest import Review, Rollout
+from surefoot.domain.metric import Metric
 from surefoot.domain.verdict import Reading
 
 __all__ = [
@@ -63,7 +64,11 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that a decision on one change may use; `carrier` is the fix that carries it."""
+    """Everything that a decision on one change may use.
+
+    `kept` are the live guards that its own manifest would loosen; `carrier` is the fix that
+    carries it.
+    """
 
     now: float
     change: Change
@@ -75,6 +80,7 @@ class Facts:
     reading: Reading | None = None
     team_of_one: bool = False
     manifest_only: bool = False
+    kept: tuple[Metric, ...] = ()
     carrier: Change | None = None
 
 

@@ -339,7 +339,7 @@ def _takes_all(facts: Facts, change: Change) -> Decision:
     before = facts.lane.live.stamps.live_at if facts.lane.live else None
     live_at = max(facts.now, (before or 0.0) + JUST_AFTER_S)  # whatever somebody does to the clock
     stamps = replace(change.stamps, verdict_at=facts.now, live_at=live_at, soak_until=soak_until)
-    live = replace(change, stamps=stamps)
+    live = replace(change, stamps=stamps, kept=facts.kept)
     return Decision(live, (Route(1.0),), wake_at=soak_until)
 
 
@@ -465,7 +465,8 @@ def _open_parts(facts: Facts) -> tuple[Act, ...]:
 def _reviewed(facts: Facts) -> Change:
     """The change with its review behind it, when somebody said yes or nobody has to."""
     change = facts.change
-    nobody_must = facts.review is not Review.BEFORE or facts.team_of_one
+    loosens = facts.manifest_only and bool(facts.kept)  # a second person answers for that
+    nobody_must = (facts.review is not Review.BEFORE and not loosens) or facts.team_of_one
     urgent = facts.lane.fixes(change) and facts.lane.exposed is not None
     if change.parts.review.done or not (change.approved or nobody_must or urgent):
         return change

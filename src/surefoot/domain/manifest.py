@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from surefoot.domain.change import Person
+from surefoot.domain.metric import Metric, MetricKind
 
 __all__ = [
     "Address",
@@ -57,36 +58,6 @@ class Check:
     name: str
     run: tuple[str, ...]
     time_limit_s: float = 1800.0
-
-
-class MetricKind(StrEnum):
-    """How a metric is measured."""
-
-    RATIO = "ratio"
-    LATENCY = "latency"
-    GAUGE = "gauge"
-    COUNTER = "counter"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A declared metric. `errors` and `latency` are what the proxy sees: margins only, no kind.
-
-    Selectors are Prometheus series names with optional label matches, such as
-    `checkout_total{outcome="error"}`.
-    """
-
-    name: str
-    kind: MetricKind | None = None
-    bad: str | None = None
-    good: str | None = None
-    total: str | None = None
-    histogram: str | None = None
-    gauge: str | None = None
-    counter: str | None = None
-    worse: str = "higher"
-    margin_ratio: float | None = None
-    margin_points: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ class Driver:
         if before.phase is not after.phase and ground is not None:
             text = run.texts.get(ground.number, run.record.manifest)
             run.record = replace(run.record, manifest=text)
-            run.manifest = run.manifest_of(ground.number)
+            run.manifest = run.standing(ground)
             services = (run.record,)
         return Saved(
             changes=(after,),

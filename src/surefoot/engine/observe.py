@@ -7,6 +7,7 @@ from surefoot.domain.change import Change
 from surefoot.domain.facts import Facts, World
 from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Review
+from surefoot.domain.metric import loosened
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Seen
 
@@ -35,6 +36,7 @@ async def facts_of(
         reading=run.watch.reading(change),
         team_of_one=not others,
         manifest_only=_only_guards(run, change),
+        kept=loosened(run.manifest.metrics, run.manifest_of(change.number).metrics),
         carrier=None if change.carried_by is None else run.changes.get(change.carried_by),
     )
 

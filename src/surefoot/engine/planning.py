@@ -2,9 +2,9 @@
 
 from surefoot.analysis.expect import Expectation
 from surefoot.analysis.plan import JudgePlan, MetricPlan, Rules, plan_from_history
-from surefoot.config.manifest import guards_joined
 from surefoot.domain.change import Change
-from surefoot.domain.manifest import Manifest, Metric, MetricKind
+from surefoot.domain.manifest import Manifest
+from surefoot.domain.metric import Metric, MetricKind, guards_joined
 from surefoot.domain.verdict import Margin
 from surefoot.engine.run import ServiceRun
 
@@ -26,7 +26,8 @@ def plan_for(run: ServiceRun, change: Change, proposed: Manifest | None = None) 
         expect=tuple(Expectation.parse(text) for text in change.intent.expect),
         sticky=run.manifest.traffic.sticky != "off",
     )
-    guards = guards_joined(run.manifest, proposed or run.manifest_of(change.number))
+    own = proposed or run.manifest_of(change.number)
+    guards = guards_joined(run.manifest.metrics, own.metrics)
     return plan_from_history(run.watch.history, metric_plans(guards), rules)
 
 

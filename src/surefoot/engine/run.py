@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from surefoot.analysis.plan import JudgePlan
-from surefoot.config.manifest import guards_joined
 from surefoot.domain.change import Change
 from surefoot.domain.lane import Hold, Lane, lane_of
 from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
-from surefoot.domain.manifest import Manifest, Metric
+from surefoot.domain.manifest import Manifest
+from surefoot.domain.metric import Metric, guards_joined
 from surefoot.engine.watch import Watch
 from surefoot.ports import (
     Checks,
@@ -86,7 +86,12 @@ class ServiceRun:
 
     def guards(self, number: int) -> tuple[Metric, ...]:
         """What a change is watched with: the live guards and what the change adds."""
-        return guards_joined(self.manifest, self.manifest_of(number))
+        return guards_joined(self.manifest.metrics, self.manifest_of(number).metrics)
+
+    def standing(self, ground: Change) -> Manifest:
+        """The manifest that guards while this is live: its own, and what it may not loosen."""
+        own = self.manifest_of(ground.number)
+        return replace(own, metrics=guards_joined(ground.kept, own.metrics))
 
     def to_decide(self) -> tuple[int, ...]:
         """The changes that may move: the exposed one, live, waiting, and carried back ones."""

@@ -10,6 +10,7 @@ from surefoot.domain.errors import BadManifest, BadRevision, NotAllowed, NotFoun
 from surefoot.domain.lane import Lane
 from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Manifest
+from surefoot.domain.metric import loosened
 from surefoot.engine.control import ShipOrder
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Study
@@ -88,7 +89,8 @@ async def propose(
         approvals=await _standing(run, study, base, outside),
         stamps=Stamps(committed_at=min(now, _tip_at(study)), proposed_at=now),
     )
-    return Proposal(change, manifest, text, _warnings(change, manifest, carried), carried)
+    warnings = (*_warnings(change, manifest, carried), *_loosens(run, change, manifest))
+    return Proposal(change, manifest, text, warnings, carried)
 
 
 def _tried_before(run: ServiceRun, intent: Intent, by: Person) -> Change | None:
@@ -266,6 +268,20 @@ def _known(name: str, names: set[str], place: str) -> None:
             f"'{place}' names the metric '{name}', which surefoot.toml does not declare.",
             cure=f"Declare [metrics.{name}], or name one of: {', '.join(sorted(names))}.",
         )
+
+
+def _loosens(run: ServiceRun, change: Change, manifest: Manifest) -> tuple[str, ...]:
+    """What is said of guards that the proposed manifest weakens or leaves out."""
+    names = [one.name for one in loosened(run.manifest.metrics, manifest.metrics)]
+    if run.lane.live is None or not names:
+        return ()
+    guards = f"the guard{'s' if len(names) > 1 else ''} {', '.join(names)}"
+    if len(change.diff.files) == 1:
+        return (f"It loosens {guards}: somebody else has to approve that.",)
+    held = "the live ones hold, also when it is live"
+    return (
+        f"It loosens {guards} beside code: {held}, until a commit of surefoot.toml alone does it.",
+    )
 
 
 def _tip_at(study: Study) -> float:

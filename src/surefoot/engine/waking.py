@@ -51,6 +51,8 @@ async def _load(driver: Driver, record: ServiceRecord) -> ServiceRun:
     needed = [lane.live, lane.before, lane.exposed, *lane.waiting, *lane.applied]
     for change in (one for one in needed if one is not None):
         await _load_manifest(driver, run, change)
+    if lane.ground:
+        run.manifest = run.standing(lane.ground)
     return run
 
 
