@@ -210,7 +210,8 @@ class Desk:
                 yield _Move(replace(one, undo=undo), "undo", says)
 
     def _next_number(self) -> int:
-        numbers = [number for run in self.driver.runs.values() for number in run.changes]
+        runs = self.driver.runs.values()
+        numbers = [number for run in runs for number in (*run.changes, *run.newer)]
         return max(numbers, default=0) + 1
 
     # --- looking -------------------------------------------------------------------------------
@@ -323,6 +324,7 @@ class Desk:
         self, run: ServiceRun, change: Change, by: Person, because: str
     ) -> ChangeStatus:
         """An order to undo, carried to what stands on the change; idempotent."""
+        _not_parked(run)
         async with run.turn:
             change = run.changes[change.number]
             lane = run.lane
@@ -490,7 +492,7 @@ class Desk:
         """Stop the control plane: what is exposed is given back; users stay served."""
         said = []
         for run in self.driver.runs.values():
-            exposed = run.lane.exposed
+            exposed = None if run.parked else run.lane.exposed
             if exposed and exposed.undo is None and exposed.phase not in FINAL:
                 await self._undo(run, exposed, by, "surefoot down")
                 await self.outside.traffic.give_back(run.name)
@@ -521,7 +523,9 @@ class Desk:
 
         Raises:
             OutsideFailed: the store cannot take it now; nothing was changed.
+            Refused: the service is parked.
         """
+        _not_parked(run)
         changes = tuple(one.change for one in moves)
         entries = [self._entry(run.name, m.change.number, m.kind, m.says, by) for m in moves]
         await self.driver.save_in_turn(run, Saved(changes=changes, entries=tuple(entries)))
@@ -531,6 +535,7 @@ class Desk:
     async def _write_record(
         self, run: ServiceRun, record: ServiceRecord, kind: str, says: str, by: Person
     ) -> None:
+        _not_parked(run)
         entry = self._entry(run.name, None, kind, says, by)
         await self.driver.save_in_turn(run, Saved(services=(record,), entries=(entry,)))
         run.record = record
@@ -545,6 +550,16 @@ class Desk:
 def hashed(secret: str) -> str:
     """What is kept of a token: the SHA-256 of its 256 random bits needs no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _not_parked(run: ServiceRun) -> None:
+    """Nothing is ordered where this Surefoot cannot read all there is. Raises `Refused`."""
+    if run.parked:
+        raise Refused(
+            f"{run.name} is parked: {run.parked}.",
+            cure="Start the newer Surefoot again. Users stay served meanwhile; "
+            f"`surefoot give-back {run.name}` takes them off what is exposed.",
+        )
 
 
 def _ridden(run: ServiceRun, change: Change) -> Change:

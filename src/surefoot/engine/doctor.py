@@ -23,11 +23,19 @@ async def examine(
     """Look at the host, the proxy, and each service."""
     findings = [_git(), _sqlite(), _disk(home), _same_user()]
     for run in runs:
-        findings += await _service(outside, run)
+        if run.parked:
+            findings.append(_parked(run))
+        else:
+            findings += await _service(outside, run)
     if not runs:
         says = "No service is known yet."
         findings.append(DoctorFinding("services", ok=True, says=says))
     return tuple(findings)
+
+
+def _parked(run: ServiceRun) -> DoctorFinding:
+    says, cure = f"It is parked: {run.parked}.", "Start the newer Surefoot again."
+    return DoctorFinding(run.name, ok=False, says=says, cure=cure)
 
 
 def _git() -> DoctorFinding:

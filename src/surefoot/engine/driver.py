@@ -62,8 +62,13 @@ class Driver:
     def add(
         self, run: ServiceRun, before: Callable[[ServiceRun], Awaitable[None]] | None = None
     ) -> None:
-        """Drive this service from now on, once what comes `before` that is done."""
+        """Drive this service from now on, once what comes `before` that is done.
+
+        A parked one is only known: its users stay served, and what is exposed loses its lease.
+        """
         self.runs[run.name] = run
+        if run.parked:
+            return
         self._tasks[run.name] = asyncio.create_task(self._begin(run, before), name=run.name)
 
     async def _begin(

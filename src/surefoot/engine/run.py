@@ -65,6 +65,15 @@ class ServiceRun:
     shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
     served: bool = False
     decided_at: float = 0.0
+    newer: tuple[int, ...] = ()  # changes that a newer Surefoot wrote
+
+    @property
+    def parked(self) -> str | None:
+        """Why nothing is decided here: it takes the Surefoot that wrote these changes."""
+        if not self.newer:
+            return None
+        numbers = ", ".join(map(str, self.newer))
+        return f"a newer Surefoot wrote {numbers}, and this one cannot read that"
 
     @property
     def name(self) -> str:

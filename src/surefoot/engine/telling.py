@@ -328,7 +328,9 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
     )
     return ServiceStatus(
         name=run.name,
-        sentence=_service_sentence(lane, share, now),
+        sentence=_service_sentence(lane, share, now)
+        if run.parked is None
+        else f"Parked: {run.parked}. Users stay served.",
         listen=str(run.manifest.listen),
         live=lane.live.number if lane.live else None,
         live_since_at=lane.live.stamps.live_at if lane.live else None,

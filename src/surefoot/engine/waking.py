@@ -26,15 +26,15 @@ RECALLED_S = 3600.0
 async def wake_up(driver: Driver) -> None:
     """Load every service, bring it back, and begin to drive it."""
     store = driver.outside.store
+    newer: dict[str, list[int]] = {}
     for service, number in await store.unreadable():
-        log.error(
-            "%s %s was written by a newer Surefoot: it is left alone until that one returns.",
-            service,
-            number,
-        )
+        newer.setdefault(service, []).append(number)
     for record in await store.services():
         try:
             run = await _load(driver, record)
+            run.newer = tuple(newer.get(record.name, ()))
+            if run.parked:
+                log.error("%s is parked: %s.", run.name, run.parked)
         except SurefootError as error:
             log.error("%s is left alone, its users stay served: %s", record.name, error)  # noqa: TRY400 -- the reason is enough
             continue

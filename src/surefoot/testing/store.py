@@ -107,6 +107,10 @@ class MemoryStore:
         """Let this change be written by a newer version: nobody here can read it."""
         self._unreadable.add((service, number))
 
+    def unpark(self) -> None:
+        """Let the newer version be the one that reads."""
+        self._unreadable.clear()
+
     def everything(self) -> tuple[object, ...]:
         """All that is kept, as one value to compare with another time's."""
         return (
