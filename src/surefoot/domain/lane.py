@@ -4,7 +4,7 @@ All of it is read off the changes; nothing here is stored beside them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from surefoot.domain.change import Cause, Change, Commit, WaitCause
 from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
@@ -28,6 +28,8 @@ class Lane:
     `live` serves users (or is given back to); `before` is the release that would serve if `live`
     were undone; `exposed` is the change that has or had the lane and is not settled yet;
     `waiting` are the unexposed ones in their order; `harmful` did harm and are not yet fixed;
+    `suspects` are the contents of those; `going` are the unexposed ones that nothing but their turn
+    holds up (a rebase makes a new one).
     `applied` touched the manifest alone and were never exposed. A change that a fix carries waits
     until that has ended, and is none of these then.
     """
@@ -40,6 +42,8 @@ class Lane:
     harmful: tuple[Change, ...]
     hold: Hold | None
     applied: tuple[Change, ...] = ()
+    suspects: frozenset[str] = frozenset()
+    going: tuple[Change, ...] = ()
 
     @property
     def ground(self) -> Change | None:
@@ -50,14 +54,9 @@ class Lane:
                 ground = one
         return ground
 
-    @property
-    def suspects(self) -> frozenset[str]:
-        """What did harm and is not yet fixed, by commit and by content."""
-        return frozenset(name for change in self.harmful for name in change.contents)
-
     def carries_suspect(self, change: Change) -> bool:
         """Whether a change holds what did harm, also rebased, picked or squashed."""
-        return not self.suspects.isdisjoint(change.contents)
+        return bool(self.suspects) and not self.suspects.isdisjoint(change.contents)
 
     @property
     def closed(self) -> bool:
@@ -86,17 +85,10 @@ class Lane:
         """The first unexposed change that may go on: the one that is started and warmed."""
         return next(iter(self.going), None)
 
-    @property
-    def going(self) -> tuple[Change, ...]:
-        """The unexposed changes that nothing but their turn holds up; a rebase makes a new one."""
-        return tuple(
-            one
-            for one in self.waiting
-            if self.may_go(one) and not _stranded(one) and one.carried_by is None
-        )
-
     def carried(self, change: Change) -> tuple[Change, ...]:
         """The waiting changes whose commits this fix holds."""
+        if change.intent.fixes is None:
+            return ()
         return tuple(one for one in self.waiting if one.carried_by == change.number)
 
     def position(self, change: Change) -> int:
@@ -135,7 +127,7 @@ def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
     waiting = [change for change in changes if change.phase in UNEXPOSED]
     numbers = {change.number for change in harmful}
     waiting.sort(key=lambda change: (change.intent.fixes not in numbers, change.number))
-    return Lane(
+    lane = Lane(
         service=service,
         live=live[0] if live else None,
         before=live[1] if len(live) > 1 else None,
@@ -144,7 +136,10 @@ def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
         harmful=harmful,
         hold=hold,
         applied=tuple(one for one in changes if one.phase is Phase.APPLIED),
+        suspects=frozenset(name for change in harmful for name in change.contents),
     )
+    going = (one for one in waiting if one.carried_by is None and not _stranded(one))
+    return replace(lane, going=tuple(one for one in going if lane.may_go(one)))
 
 
 def serving_at(changes: Sequence[Change], at: float) -> Change | None:
@@ -179,17 +174,16 @@ def _harmful(changes: Sequence[Change]) -> tuple[Change, ...]:
     """Restored for harm, with no later fix that is live. A failed fix joins what it failed on."""
     mended: set[int] = set()
     by_number = {change.number: change for change in changes}
+    failed: dict[int, list[int]] = {}
+    for change in changes:
+        if change.phase is Phase.RESTORED and change.intent.fixes is not None:
+            failed.setdefault(change.intent.fixes, []).append(change.number)
     open_: list[int] = [n for one in changes if one.phase in LIVE for n in _mends(one)]
     while open_:
         target = open_.pop()
         if target in mended:
             continue
-        mended.add(target)
-        mended |= {
-            other.number
-            for other in changes
-            if other.intent.fixes == target and other.phase is Phase.RESTORED
-        }
+        mended.update((target, *failed.get(target, ())))
         if target in by_number:
             open_ += _mends(by_number[target])
     return tuple(

@@ -529,7 +529,8 @@ class Desk:
         changes = tuple(one.change for one in moves)
         entries = [self._entry(run.name, m.change.number, m.kind, m.says, by) for m in moves]
         await self.driver.save_in_turn(run, Saved(changes=changes, entries=tuple(entries)))
-        run.changes.update((change.number, change) for change in changes)
+        for change in changes:
+            run.changes[change.number] = change
         run.wake.set()
 
     async def _write_record(

@@ -26,6 +26,8 @@ from surefoot.ports import (
 
 __all__ = ["Outside", "ServiceRun"]
 
+NEAR = 8  # that wait are made ready side by side
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -41,6 +43,21 @@ class Outside:
     telemetry: Telemetry
 
 
+class Changes(dict[int, Change]):
+    """Changes by number. `version` tells whether any of them is another than before."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        super().__init__()
+        self.version = 0
+
+    def __setitem__(self, number: int, change: Change) -> None:
+        """Put a change there; the same one again is no news."""
+        if self.get(number) != change:
+            self.version += 1
+            super().__setitem__(number, change)
+
+
 @dataclass(slots=True)
 class ServiceRun:
     """A service, its changes by number, and what the engine does for it right now.
@@ -53,7 +70,7 @@ class ServiceRun:
     record: ServiceRecord
     manifest: Manifest
     watch: Watch
-    changes: dict[int, Change] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
     manifests: dict[int, Manifest] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
     plans: dict[int, JudgePlan] = field(default_factory=dict)
@@ -66,6 +83,8 @@ class ServiceRun:
     served: bool = False
     decided_at: float = 0.0
     newer: tuple[int, ...] = ()  # changes that a newer Surefoot wrote
+    _lane: tuple[int, Lane] | None = None  # the version of the changes that it was read off
+    _turned: int = 0
 
     @property
     def parked(self) -> str | None:
@@ -87,7 +106,10 @@ class ServiceRun:
         if self.record.held_by is not None:
             record = self.record
             hold = Hold(record.held_by or "", record.held_because or "", record.held_at or 0.0)
-        return lane_of(self.name, tuple(self.changes.values()), hold)
+        version = self.changes.version
+        if self._lane is None or self._lane[0] != version or self._lane[1].hold != hold:
+            self._lane = version, lane_of(self.name, tuple(self.changes.values()), hold)
+        return self._lane[1]
 
     def manifest_of(self, number: int) -> Manifest:
         """The manifest of a change's own revision; the one that guards now where none is kept."""
@@ -103,12 +125,26 @@ class ServiceRun:
         return replace(own, metrics=guards_joined(ground.kept, own.metrics))
 
     def to_decide(self) -> tuple[int, ...]:
-        """The changes that may move: the exposed one, live, waiting, and carried back ones."""
+        """The changes that may move: the exposed one, live, waiting, and carried back ones.
+
+        Of those that wait: the first few, the first few that may go on, what somebody ordered, and
+        the rest by turns. Ten thousand of them must not take the seconds of the one before users.
+        """
         lane = self.lane
-        exposed = [one.number for one in self.changes.values() if one.phase in EXPOSED]
+        exposed = [lane.exposed.number] if lane.exposed else []
         live = [lane.live.number] if lane.live else []
-        waiting = [one.number for one in lane.waiting]
-        return (*exposed, *live, *waiting, *self._carried_back())
+        return (*exposed, *live, *self._waiting(lane), *self._carried_back())
+
+    def _waiting(self, lane: Lane) -> Iterator[int]:
+        near = {one.number for one in (*lane.going[:NEAR], *lane.waiting[:NEAR])}
+        far = [one for one in lane.waiting if one.number not in near]
+        first = self._turned if self._turned < len(far) else 0
+        self._turned = first + NEAR
+        turn = {one.number for one in far[first : first + NEAR]}
+        for one in lane.waiting:
+            begun = one.phase is not Phase.PROPOSED and one.number in turn
+            if one.number in near or one.undo or one.carried_by is not None or begun:
+                yield one.number
 
     def _carried_back(self) -> Iterator[int]:
         """Live changes whose fix, that carries them, was restored."""
