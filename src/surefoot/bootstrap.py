@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from surefoot import __version__
 from surefoot.adapters.clock import SystemClock
-from surefoot.adapters.commands import CommandChecks
+from surefoot.adapters.commands import CommandChecks, CommandNotifier
 from surefoot.adapters.envoy import EnvoyTraffic, envoy_binary
 from surefoot.adapters.git import GitScm
 from surefoot.adapters.processes import ProcessTarget, SupervisorPrograms
@@ -81,6 +81,7 @@ async def serve(home: Path, listen: str, face: Face) -> None:
         target=ProcessTarget(home, programs, clock),
         traffic=traffic,
         telemetry=telemetry,
+        notifier=CommandNotifier(),
     )
     stopping = asyncio.Event()
     heard: list[Desk] = []

@@ -24,6 +24,8 @@ __all__ = [
     "InstanceFacts",
     "Metered",
     "NewEntry",
+    "Notice",
+    "Notifier",
     "Program",
     "Programs",
     "Rehearsal",
@@ -100,13 +102,19 @@ class Scm(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """A check or a build: argv, where, with what, for how long (seconds)."""
+    """A check or a build: argv, where, with what, for how long (seconds).
+
+    `told` is what it reads on standard input. One that `stands_back` runs only with what users'
+    requests leave over.
+    """
 
     argv: tuple[str, ...]
     folder: Path
     time_limit_s: float
     environment: Mapping[str, str] = field(default_factory=dict)
     output: Path | None = None  # the whole output goes here too, when given
+    told: str = ""
+    stands_back: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,28 @@ class Checks(Protocol):
 
     async def run(self, command: CommandSpec) -> Finished:
         """Run to the end or to the time limit, which ends the whole process group."""
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the team is told: one sentence, and all that is known of it, as JSON has it."""
+
+    sentence: str
+    facts: Mapping[str, object]
+
+
+class Notifier(Protocol):
+    """Tells the people of a team, by a command of their own."""
+
+    async def tell(self, argv: Sequence[str], folder: Path, notice: Notice) -> None:
+        """Hand one notice over, in `folder`, within 10 s.
+
+        Raises:
+            OutsideFailed: the command did not take it; the end of what it said is in the message.
+        """
 
 
 # --- programs ----------------------------------------------------------------------------------
@@ -379,6 +409,7 @@ class ServiceRecord:
     held_by: str | None = None
     held_because: str | None = None
     held_at: float | None = None
+    held_until: float | None = None  # epoch seconds; None: until somebody resumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +475,9 @@ class Store(Protocol):
         self, after: int, limit: int, service: str | None = None, change: int | None = None
     ) -> tuple[Entry, ...]:
         """The ledger from behind `after`, oldest first."""
+
+    async def recent(self, service: str, kinds: Sequence[str], limit: int) -> tuple[Entry, ...]:
+        """The last entries of a service that are of these kinds, newest first."""
 
     async def tokens(self) -> tuple[Token, ...]:
         """Every token ever given."""

@@ -1,14 +1,17 @@
 """Checks and builds as real processes: how they end, what they say, what they are given."""
 
 import asyncio
+import json
+import os
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from surefoot.adapters.commands import FILE_BYTES, KEPT_BYTES, CommandChecks
-from surefoot.ports import CommandSpec, Finished
+from surefoot.adapters.commands import FILE_BYTES, KEPT_BYTES, CommandChecks, CommandNotifier
+from surefoot.domain.errors import OutsideFailed
+from surefoot.ports import CommandSpec, Finished, Notice
 
 PATIENCE_S = 20.0
 
@@ -209,3 +212,67 @@ async def test_many_commands_leave_no_descriptor_open(tmp_path: Path) -> None:
     before = _files(Path("/proc/self/fd"))
     await asyncio.gather(*(run(tmp_path, "true") for _ in range(10)), run(tmp_path, "no-such"))
     assert _files(Path("/proc/self/fd")) <= before
+
+
+async def test_a_command_reads_what_it_is_told(tmp_path: Path) -> None:
+    """Standard input holds the sentence, to its end."""
+    done = await python(tmp_path, "print(input()); input()", told="one\n")
+    assert done.said.startswith("one\n")
+    assert "EOFError" in done.said
+
+
+async def test_only_what_stands_back_is_put_behind_others(tmp_path: Path) -> None:
+    """What may be urgent keeps the priority of who runs it."""
+    program = "import os, time; time.sleep(0.3); print(os.nice(0))"
+    assert (await python(tmp_path, program, stands_back=False)).said == str(os.nice(0))
+
+
+NOTICE = Notice("shop 41 is restored. All is well, caf\u00e9 included.", {"event": "restored"})
+
+
+async def test_the_team_is_told_in_a_sentence_and_a_file(tmp_path: Path) -> None:
+    """The sentence on standard input, JSON in the file that the environment names."""
+    program = (
+        "import json, os\n"
+        "told = open(os.environ['SUREFOOT_EVENT_FILE']).read()\n"
+        "open('told', 'w').write(input() + '|' + told)"
+    )
+    await CommandNotifier().tell((sys.executable, "-c", program), tmp_path, NOTICE)
+    sentence, _, facts = (tmp_path / "told").read_text().partition("|")
+    assert sentence == NOTICE.sentence
+    assert json.loads(facts) == NOTICE.facts
+
+
+async def test_a_team_that_cannot_be_told_is_said(tmp_path: Path) -> None:
+    """How the command ended, and the end of what it said."""
+    program = "import sys; print('one\\ntwo', flush=True); sys.exit('no route to chat')"
+    with pytest.raises(OutsideFailed, match=r"exit 1: one two no route to chat"):
+        await CommandNotifier().tell((sys.executable, "-c", program), tmp_path, NOTICE)
+    with pytest.raises(OutsideFailed, match=r"no-such-program cannot be started"):
+        await CommandNotifier().tell(("no-such-program",), tmp_path, NOTICE)
+
+
+async def test_telling_ends_at_its_time_limit(tmp_path: Path) -> None:
+    """A command that never ends is ended after ten seconds, with what it has started."""
+    program = CHILD_THAT_LINGERS.replace(
+        "print(os.getpid()", "print(os.getpid(), file=open('p','w')"
+    )
+    argv = (sys.executable, "-c", program, "wait")
+    began = time.monotonic()
+    with pytest.raises(OutsideFailed, match="took too long"):
+        await CommandNotifier().tell(argv, tmp_path, NOTICE)
+    assert time.monotonic() - began < 10 + PATIENCE_S
+    await until_gone(int((tmp_path / "p").read_text()))
+
+
+async def test_telling_gets_no_secret_of_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment is that of checks, and the file's name."""
+    monkeypatch.setenv("SECRET_OF_THE_DAEMON", "x")
+    program = "import os; open('told', 'w').write(' '.join(os.environ))"
+    await CommandNotifier().tell((sys.executable, "-c", program), tmp_path, NOTICE)
+    allowed = {"PATH", "LANG", "TZ", "HOME", "SUREFOOT_EVENT_FILE", "LC_CTYPE"}
+    names = set((tmp_path / "told").read_text().split())
+    assert "SUREFOOT_EVENT_FILE" in names
+    assert names <= allowed

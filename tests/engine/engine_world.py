@@ -18,6 +18,7 @@ from surefoot.testing import (
     Behaviour,
     MemoryChecks,
     MemoryKeeper,
+    MemoryNotifier,
     MemoryPrograms,
     MemoryScm,
     MemoryStore,
@@ -86,6 +87,7 @@ class World:
         self.scm = MemoryScm(self.clock)
         self.checks = MemoryChecks(self.clock)
         self.programs = MemoryPrograms(self.clock)
+        self.notifier = MemoryNotifier(self.clock)
         self.target = MemoryTarget(self.production, self.clock)
         self.keeper = MemoryKeeper(self.production, self.clock)
         self.tips: dict[str, str] = {}
@@ -107,6 +109,7 @@ class World:
             target=self.target,
             traffic=traffic,
             telemetry=telemetry,
+            notifier=self.notifier,
         )
         heard: list[Desk] = []
 

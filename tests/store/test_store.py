@@ -143,6 +143,21 @@ async def test_the_ledger_can_be_followed(store: SqliteStore) -> None:
     assert await store.entries(0, 9, "other") == ()
 
 
+async def test_the_last_entries_of_some_kinds_come_newest_first(store: SqliteStore) -> None:
+    """Of one service, whatever their kind, and no more than was asked for."""
+    kinds = ("verified", "waits", "restored", "waits")
+    entries = [replace(an_entry(), kind=kind) for kind in kinds]
+    await store.save(Saved(entries=(*entries, replace(an_entry(), service="api", kind="waits"))))
+    found = await store.recent("shop", ("waits", "verified"), 10)
+    assert [(entry.seq, entry.kind) for entry in found] == [
+        (4, "waits"),
+        (2, "waits"),
+        (1, "verified"),
+    ]
+    assert [entry.seq for entry in await store.recent("shop", ("waits", "verified"), 1)] == [4]
+    assert await store.recent("shop", ("told",), 10) == ()
+
+
 async def test_a_save_that_fails_changes_nothing(store: SqliteStore, path: Path) -> None:
     """When one row of a save is refused by the file, none of it is there."""
     by_hand(

@@ -1,16 +1,18 @@
-"""Runs checks and builds: argv only, a group of its own, ended whole at the time limit."""
+"""Runs the team's commands: argv only, a group of its own, ended whole at the time limit."""
 
 import asyncio
+import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from asyncio.subprocess import STDOUT, Process
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from surefoot.ports import CommandSpec, Finished
+from surefoot.domain.errors import OutsideFailed
+from surefoot.ports import CommandSpec, Finished, Notice
 
-__all__ = ["CommandChecks"]
+__all__ = ["CommandChecks", "CommandNotifier"]
 
 KEPT_BYTES = 64_000
 FILE_BYTES = 50_000_000
@@ -18,6 +20,9 @@ GRACE_S = 2.0
 LOOK_EVERY_S = 0.02
 LOW_PRIORITY = 10
 COULD_NOT_START = 127
+TOLD_WITHIN_S = 10.0
+SAID_LINES = 3
+EVENT_FILE = "SUREFOOT_EVENT_FILE"
 INHERITED = ("PATH", "LANG", "TZ", "HOME")
 
 
@@ -34,15 +39,7 @@ class CommandChecks:
         began = loop.time()
         async with _listening(command.output) as (output, pipe):
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *command.argv,
-                    cwd=command.folder,
-                    env=_environment(command.environment),
-                    stdin=DEVNULL,
-                    stdout=pipe,
-                    stderr=STDOUT,
-                    start_new_session=True,
-                )
+                process = await _started(command, pipe)
             except OSError as error:
                 return Finished(
                     ok=False, code=COULD_NOT_START, seconds=0.0, said=_not_started(command, error)
@@ -50,8 +47,9 @@ class CommandChecks:
             finally:
                 os.close(pipe)
             try:
-                with suppress(ProcessLookupError):
-                    os.setpriority(os.PRIO_PGRP, process.pid, LOW_PRIORITY)
+                if command.stands_back:
+                    with suppress(ProcessLookupError):
+                        os.setpriority(os.PRIO_PGRP, process.pid, LOW_PRIORITY)
                 code = await _code(process, command.time_limit_s)
                 seconds = loop.time() - began
                 await _end_group(process.pid)
@@ -60,6 +58,53 @@ class CommandChecks:
                 await process.wait()
             await output.whole()
         return Finished(ok=code == 0, code=code, seconds=seconds, said=output.said)
+
+
+class CommandNotifier:
+    """Implements `Notifier`: the sentence on standard input, JSON in a file while it runs.
+
+    Neither needs a disk, since a full one is something to be told of. The command gets what checks
+    get, and is not put behind others: what it tells may be urgent.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is needed but the host."""
+        self._commands = CommandChecks()
+
+    async def tell(self, argv: Sequence[str], folder: Path, notice: Notice) -> None:
+        """Run the command to its end, or for 10 s. Raises `OutsideFailed` unless it exits 0."""
+        with _in_memory(json.dumps(notice.facts)) as facts:
+            finished = await self._commands.run(
+                CommandSpec(
+                    tuple(argv),
+                    folder,
+                    TOLD_WITHIN_S,
+                    environment={EVENT_FILE: f"/proc/{os.getpid()}/fd/{facts}"},
+                    told=f"{notice.sentence}\n",
+                    stands_back=False,
+                )
+            )
+        if finished.ok:
+            return
+        how = "took too long" if finished.code is None else f"ended with exit {finished.code}"
+        said = " ".join(finished.said.splitlines()[-SAID_LINES:])
+        raise OutsideFailed(
+            f"[notify] run {argv[0]} {how}{': ' + said if said else '.'}",
+            cure="Try it by hand: it reads a sentence on standard input.",
+        )
+
+
+@contextmanager
+def _in_memory(text: str) -> Iterator[int]:
+    """A file that holds this text and is on no disk."""
+    descriptor = os.memfd_create("surefoot")
+    try:
+        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class _Output(asyncio.Protocol):
@@ -119,6 +164,19 @@ async def _listening(path: Path | None) -> AsyncIterator[tuple[_Output, int]]:
     finally:
         transport.close()
         output.close()
+
+
+async def _started(command: CommandSpec, output: int) -> Process:
+    with _in_memory(command.told) as told:
+        return await asyncio.create_subprocess_exec(
+            *command.argv,
+            cwd=command.folder,
+            env=_environment(command.environment),
+            stdin=told,
+            stdout=output,
+            stderr=STDOUT,
+            start_new_session=True,
+        )
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:

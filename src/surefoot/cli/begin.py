@@ -69,7 +69,8 @@ def doctor(*, as_json: bool) -> int:
     raw = [{"name": one.name, "ok": one.ok, "says": one.says, "cure": one.cure} for one in findings]
     lines = []
     for one in findings:
-        lines.append(f"{'well ' if one.ok else 'WRONG'}  {one.name}: {one.says}")
+        word = "WRONG" if not one.ok else "note " if one.cure else "well "
+        lines.append(f"{word}  {one.name}: {one.says}")
         lines += [f"       {one.cure}"] if one.cure else []
     show({"findings": raw}, lines, as_json=as_json)
     return Exit.DONE if all(one.ok for one in findings) else Exit.WRONG

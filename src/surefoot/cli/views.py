@@ -158,6 +158,7 @@ class ServiceView(msgspec.Struct, frozen=True):
     error_rate: float | None
     undo: UndoView
     next: tuple[str, ...]
+    untold: str | None = None
 
 
 class PlanView(msgspec.Struct, frozen=True):

@@ -167,6 +167,8 @@ def service_lines(service: ServiceView, changes: Iterable[ChangeView]) -> list[s
     if service.held_because:
         lines.append(f"  Held: {service.held_because}.")
         lines.append(f'  Next: surefoot resume {service.name} --because "..."')
+    if service.untold:
+        lines.append(f"  {service.untold}")
     for change in changes:
         lines.append(f"  {progress_line(change)}")
         if change.position and change.expected_start_s is not None:

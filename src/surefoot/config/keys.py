@@ -65,5 +65,5 @@ KEYS: tuple[Key, ...] = (
     Key("risk.data", "globs", "[]", "paths that alter data: traffic can go back, data cannot"),
     Key("team.members", "people", "[]", "who may ship and review"),
     Key("team.review", "review", '"before"', "before, after or off"),
-    Key("notify.run", "argv", "none", "tells the team; its part comes with a later version"),
+    Key("notify.run", "argv", "none", "tells the team; see [Telling the team](#telling-the-team)"),
 )

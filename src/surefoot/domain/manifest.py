@@ -93,7 +93,7 @@ class Review(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """The command that tells the team. Its part comes with a later issue."""
+    """The command that tells the team; none: nobody is told."""
 
     run: tuple[str, ...] = ()
 

@@ -65,6 +65,24 @@ def _same_user() -> DoctorFinding:
 
 
 async def _service(outside: Outside, run: ServiceRun) -> list[DoctorFinding]:
+    return [*(await _served(outside, run)), _notify(run)]
+
+
+def _notify(run: ServiceRun) -> DoctorFinding:
+    """Whether anybody hears of it when a service was given back; without it, all is as well."""
+    name = f"{run.name} notify"
+    command = run.manifest.notify.run
+    if not command:
+        cure = 'Add run = ["your-command"] below [notify] in surefoot.toml.'
+        says = "Nobody is told when a change is restored, held or verified."
+        return DoctorFinding(name, ok=True, says=says, cure=cure)
+    if run.untold:
+        cure = "Try that command by hand: it reads a sentence on standard input."
+        return DoctorFinding(name, ok=False, says=run.untold, cure=cure)
+    return DoctorFinding(name, ok=True, says=f"The team is told by {command[0]}.")
+
+
+async def _served(outside: Outside, run: ServiceRun) -> list[DoctorFinding]:
     lane = run.lane
     if lane.live is None:
         says = f"{run.name}: nothing is live yet."

@@ -28,9 +28,11 @@ from surefoot.domain.facts import (
 from surefoot.domain.journey import decide
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, Phase
 from surefoot.engine.acts import LEASE_S, Actor, PartDone
+from surefoot.engine.news import is_news
 from surefoot.engine.observe import facts_of
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
+from surefoot.engine.teller import Teller
 from surefoot.engine.telling import entries_of
 from surefoot.ports import Entry, InstanceFacts, NewEntry, Routes, Saved, Seen, ServiceRecord
 
@@ -53,9 +55,11 @@ class Driver:
         self.outside = outside
         self.home = home
         self.actor = Actor(outside, home)
+        self.teller = Teller(outside, self.actor, self._note_in_turn)
         self.runs: dict[str, ServiceRun] = {}
         self.heard = heard
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tellers: dict[str, asyncio.Task[None]] = {}
 
     # --- services ------------------------------------------------------------------------------
 
@@ -70,6 +74,7 @@ class Driver:
         if run.parked:
             return
         self._tasks[run.name] = asyncio.create_task(self._begin(run, before), name=run.name)
+        self._tellers[run.name] = asyncio.create_task(self.teller.run(run))
 
     async def _begin(
         self, run: ServiceRun, before: Callable[[ServiceRun], Awaitable[None]] | None
@@ -84,7 +89,7 @@ class Driver:
 
     async def stop(self) -> None:
         """Stop driving; nothing is given back by this."""
-        tasks: list[asyncio.Task[None]] = list(self._tasks.values())
+        tasks: list[asyncio.Task[None]] = [*self._tasks.values(), *self._tellers.values()]
         tasks += [job for run in self.runs.values() for job in run.jobs.values()]
         for task in tasks:
             task.cancel()
@@ -341,10 +346,17 @@ class Driver:
         entry = NewEntry(at, run.name, change, kind, says, data=data)
         await self._save(run, Saved(entries=(entry,)), late=True)
 
+    async def _note_in_turn(self, run: ServiceRun, entry: NewEntry) -> None:
+        """As `note`, by somebody who has no part in what the service decides."""
+        async with run.turn:
+            await self._save(run, Saved(entries=(entry,)), late=True)
+
     async def save(self, saved: Saved) -> None:
         """Write down, and tell who listens. Raises `OutsideFailed` when the store cannot."""
         for entry in await self.outside.store.save(saved):
             self.heard(entry)
+            if is_news(entry) and entry.service in self.runs:
+                self.runs[entry.service].news.set()
 
     async def save_in_turn(self, run: ServiceRun, saved: Saved) -> None:
         """As `save`, behind what this service has to write down before."""

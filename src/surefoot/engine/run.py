@@ -14,6 +14,7 @@ from surefoot.engine.watch import Watch
 from surefoot.ports import (
     Checks,
     Clock,
+    Notifier,
     Programs,
     Saved,
     Scm,
@@ -41,6 +42,7 @@ class Outside:
     target: Target
     traffic: Traffic
     telemetry: Telemetry
+    notifier: Notifier
 
 
 class Changes(dict[int, Change]):
@@ -64,7 +66,9 @@ class ServiceRun:
 
     `turn` is held while states are read and written; `unsaved` are transactions that the store
     has not taken yet although giving back went ahead without them; `decided_at` is the boottime of
-    the last look that came to its end.
+    the last look that came to its end. `news` is set when there is something to tell the team,
+    `told` are the ledger's numbers of what they were told, and `untold` says what did not reach
+    them last.
     """
 
     record: ServiceRecord
@@ -85,6 +89,9 @@ class ServiceRun:
     newer: tuple[int, ...] = ()  # changes that a newer Surefoot wrote
     _lane: tuple[int, Lane] | None = None  # the version of the changes that it was read off
     _turned: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    told: set[int] = field(default_factory=set)
+    untold: str | None = None
 
     @property
     def parked(self) -> str | None:

@@ -167,7 +167,10 @@ class ChangeStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """A service as a person asks about it: what is live, exposed, waiting, and what it sees."""
+    """A service as a person asks about it: what is live, exposed, waiting, and what it sees.
+
+    `untold` says what last did not reach the team through `[notify]`, or is None.
+    """
 
     name: str
     sentence: str
@@ -184,6 +187,7 @@ class ServiceStatus:
     watched_s: float
     undo: UndoStatus
     next: tuple[str, ...] = ()
+    untold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +215,7 @@ class PlanStatus:
 
 @dataclass(frozen=True, slots=True)
 class DoctorFinding:
-    """One thing that `doctor` looked at; `cure` is empty when it is well."""
+    """One thing that `doctor` looked at. Where it is well, a `cure` is advice, and else empty."""
 
     name: str
     ok: bool

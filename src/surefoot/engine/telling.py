@@ -64,7 +64,8 @@ def entries_of(before: Change, after: Change, now: float) -> tuple[NewEntry, ...
         }
         entries.append(_entry(after, now, after.phase.value, after.because, data))
     elif after.wait is not None and (before.wait is None or before.wait.cause != after.wait.cause):
-        entries.append(_entry(after, now, "waits", after.because, {"for": after.wait.cause}))
+        told: dict[str, object] = {"for": after.wait.cause, "phase": after.phase}
+        entries.append(_entry(after, now, "waits", after.because, told))
     elif before.step != after.step:
         entries.append(_entry(after, now, "step", after.because, {"step": after.step}))
     return tuple(entries)
@@ -339,6 +340,7 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
         share=share,
         waiting=tuple(one.number for one in lane.waiting),
         held_because=lane.hold.because if lane.hold else None,
+        untold=run.untold,
         requests_per_s=round(per_s, 2),
         error_rate=errors,
         watched_s=run.watch.history.seconds,

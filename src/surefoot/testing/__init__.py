@@ -11,7 +11,7 @@ Start a test in `VirtualLoop`, make a `Production`, hang the ports on it, and le
 """
 
 from surefoot.testing.clock import VirtualClock, VirtualLoop
-from surefoot.testing.commands import MemoryChecks, MemoryPrograms
+from surefoot.testing.commands import MemoryChecks, MemoryNotifier, MemoryPrograms
 from surefoot.testing.faults import Faults
 from surefoot.testing.production import Behaviour, Counted, Production
 from surefoot.testing.scm import MemoryScm
@@ -26,6 +26,7 @@ __all__ = [
     "Faults",
     "MemoryChecks",
     "MemoryKeeper",
+    "MemoryNotifier",
     "MemoryPrograms",
     "MemoryScm",
     "MemoryStore",

@@ -1,11 +1,13 @@
-"""Checks, builds and kept programs in memory."""
+"""Checks, builds, the team's own command and kept programs in memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from surefoot.ports import Clock, CommandSpec, Finished, Program
+from surefoot.ports import Clock, CommandSpec, Finished, Notice, Program
 from surefoot.testing.faults import Faults
 
-__all__ = ["MemoryChecks", "MemoryPrograms"]
+__all__ = ["MemoryChecks", "MemoryNotifier", "MemoryPrograms"]
 
 
 class MemoryChecks:
@@ -33,6 +35,20 @@ class MemoryChecks:
             finished = replace(finished, ok=False, code=None, seconds=command.time_limit_s)
         await self._clock.sleep(finished.seconds)
         return finished
+
+
+class MemoryNotifier:
+    """The Notifier port: what people were told, in its order."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Take the clock of its faults."""
+        self.faults = Faults(clock)
+        self.told: list[Notice] = []
+
+    async def tell(self, argv: Sequence[str], folder: Path, notice: Notice) -> None:  # noqa: ARG002 -- the port's
+        """Hand one notice over; it is told once nothing is wrong any more."""
+        await self.faults.meet("tell")
+        self.told.append(notice)
 
 
 class MemoryPrograms:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from itertools import islice
 
 from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound
@@ -73,6 +74,12 @@ class MemoryStore:
             if service in {None, entry.service} and change in {None, entry.change}
         )
         return tuple(found)[:limit]
+
+    async def recent(self, service: str, kinds: Sequence[str], limit: int) -> tuple[Entry, ...]:
+        """The last entries of a service that are of these kinds, newest first."""
+        await self.faults.meet("recent")
+        found = (e for e in reversed(self._entries) if e.service == service and e.kind in kinds)
+        return tuple(islice(found, limit))
 
     async def tokens(self) -> tuple[Token, ...]:
         """Every token ever given."""

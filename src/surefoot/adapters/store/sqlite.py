@@ -142,6 +142,24 @@ class SqliteStore:
         query = query.order_by(tables.ledger.c.seq).limit(limit)
         return await self._read(lambda db: tuple(map(rows.entry_from, _found(db, query))))
 
+    async def recent(self, service: str, kinds: Sequence[str], limit: int) -> tuple[Entry, ...]:
+        """At most `limit` of the last entries of a service that are of these kinds, newest first.
+
+        Each kind is asked for by itself: the index then gives the newest without a sort.
+        """
+        columns = tables.ledger.c
+        queries = [
+            select(tables.ledger)
+            .where(columns.service == service, columns.kind == kind)
+            .order_by(columns.seq.desc())
+            .limit(limit)
+            for kind in kinds
+        ]
+        found = await self._read(
+            lambda db: [rows.entry_from(row) for query in queries for row in _found(db, query)]
+        )
+        return tuple(sorted(found, key=lambda entry: entry.seq, reverse=True)[:limit])
+
     async def tokens(self) -> tuple[Token, ...]:
         """Every token ever given, the revoked ones too."""
         query = select(tables.token).order_by(tables.token.c.id)

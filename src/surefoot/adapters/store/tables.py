@@ -27,6 +27,7 @@ service = Table(
     Column("held_by", Text),
     Column("held_because", Text),
     Column("held_at", Float),
+    Column("held_until", Float),
 )
 
 # The typed state is one JSON text: it is read and written whole, and what is asked of it by SQL
@@ -56,6 +57,7 @@ ledger = Table(
     Column("by", Text),
     Column("data", Text, nullable=False),
     Index("ledger_of_a_change", "service", "change", "seq"),
+    Index("ledger_of_a_kind", "service", "kind", "seq"),
     sqlite_autoincrement=True,  # a number is never given twice
 )
 
