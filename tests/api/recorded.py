@@ -295,9 +295,14 @@ class Recorded:
         self._record("accept", because, by, seen.service, number)
         return replace(_seen(seen, "accepted", 1.0, 40), sentence="Accepted.")
 
-    async def hold(self, service: str, by: Person, because: str) -> ServiceStatus:
+    async def hold(
+        self, service: str, by: Person, because: str, for_s: float | None = None
+    ) -> ServiceStatus:
         self._record("hold", because, by, service, None)
-        self.known[service] = replace(await self.service(service), held_because=because)
+        until = None if for_s is None else 1_000_000.0 + for_s
+        self.known[service] = replace(
+            await self.service(service), held_because=because, held_until_at=until
+        )
         return self.known[service]
 
     async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:

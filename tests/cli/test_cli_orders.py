@@ -68,6 +68,17 @@ def test_hold_and_resume(shipped: Console) -> None:
     assert "Held" not in shipped("resume", "--because", "it is over").out
 
 
+def test_a_hold_may_have_an_end(shipped: Console) -> None:
+    """It is said when; a span that is none is not understood."""
+    said = shipped("hold", "--because", "market day", "--for", "2h", TZ="UTC")
+    assert said.code == 0, said
+    assert "Held until 1970-01-12 15:46: market day." in said.out
+    for span in ("2", "0h", "soon", "30d"):
+        told = shipped("hold", "--because", "market day", "--for", span)
+        assert told.code in {2, 30}, told
+        assert "hold" not in told.out
+
+
 def test_nobody_approves_their_own(shipped: Console) -> None:
     """The refusal names who can."""
     said = shipped("review", "1", "--approve")

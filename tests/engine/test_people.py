@@ -79,6 +79,51 @@ async def test_a_hold_keeps_an_exposed_change_at_its_share(world: World):
     await world.until_phase(number, Phase.RESTORED, within=60)
 
 
+async def test_a_hold_ends_by_itself(world: World):
+    """It says how long it lasts; then the change goes on, and the ledger has its end."""
+    await world.open()
+    status = await world.desk.hold("shop", BO, "a sale is on", 3600)
+    assert "Held by Bo for 60 min more: a sale is on" in status.sentence
+    number = await world.ship()
+    await world.live(600)
+    assert "for 50 min more" in (await world.desk.service("shop")).sentence
+    assert world.change(number).wait.cause is WaitCause.HOLD
+    await world.until_phase(number, Phase.ROLLING_OUT, within=3010)
+    assert world.clock.now() >= status.held_until_at
+    ends = [one for one in await world.store.entries(0, 1000, "shop") if one.kind == "hold_over"]
+    assert [one.says for one in ends] == ["The hold of Bo on shop is over: a sale is on"]
+    assert (await world.desk.service("shop")).held_until_at is None
+
+
+async def test_a_hold_ends_while_no_daemon_runs(world: World):
+    """A restart keeps its end; one that passed meanwhile is over at once, and on record."""
+    await world.open()
+    await world.desk.hold("shop", BO, "a sale is on", 600)
+    await world.end()
+    await world.live(300)
+    await world.up()
+    assert "for 5 min more" in (await world.desk.service("shop")).sentence
+    await world.end()
+    await world.live(301)
+    await world.up()
+    await world.live(6)
+    assert (await world.desk.service("shop")).held_because is None
+    kinds = [one.kind for one in await world.store.entries(0, 1000, "shop")]
+    assert kinds.count("hold_over") == 1
+
+
+async def test_resume_and_a_later_hold_forget_an_earlier_end(world: World):
+    """Who resumes has ended it; a hold without an end lasts."""
+    await world.open()
+    await world.desk.hold("shop", BO, "one", 60)
+    await world.desk.resume("shop", BO, "go on")
+    await world.desk.hold("shop", BO, "two")
+    await world.live(120)
+    assert (await world.desk.service("shop")).held_because == "two"
+    kinds = [one.kind for one in await world.store.entries(0, 1000, "shop")]
+    assert "hold_over" not in kinds
+
+
 async def test_undo_works_during_a_hold(world: World):
     """A hold stops what goes forward, never what goes back."""
     await world.open()

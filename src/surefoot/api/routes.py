@@ -11,6 +11,7 @@ from surefoot.api.wire import (
     Done,
     Findings,
     Followed,
+    HoldFor,
     Ledger,
     LedgerAsked,
     LogAsked,
@@ -82,9 +83,9 @@ async def _undo_service(call: Call[Said]) -> ChangeStatus:
     return await call.control.undo_service(call.name, call.by, call.asked.because)
 
 
-async def _hold(call: Call[Reason]) -> ServiceStatus:
+async def _hold(call: Call[HoldFor]) -> ServiceStatus:
     """Expose nothing further here."""
-    return await call.control.hold(call.name, call.by, call.asked.because)
+    return await call.control.hold(call.name, call.by, call.asked.because, call.asked.for_s)
 
 
 async def _resume(call: Call[Reason]) -> ServiceStatus:
@@ -189,7 +190,7 @@ ROUTES: tuple[Operation[Any], ...] = (
     Operation("POST", f"{_SERVICE}/plan", Ship, PlanStatus, _plan),
     Operation("POST", f"{_SERVICE}/changes", Ship, ChangeStatus, _ship, status=201),
     Operation("POST", f"{_SERVICE}/undo", Said, ChangeStatus, _undo_service),
-    Operation("POST", f"{_SERVICE}/hold", Reason, ServiceStatus, _hold),
+    Operation("POST", f"{_SERVICE}/hold", HoldFor, ServiceStatus, _hold),
     Operation("POST", f"{_SERVICE}/resume", Reason, ServiceStatus, _resume),
     Operation("GET", "/v1/changes", LogAsked, Changes, _log),
     Operation("GET", _CHANGE, WhichService, ChangeStatus, _change),

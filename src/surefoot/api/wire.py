@@ -17,6 +17,7 @@ __all__ = [
     "Done",
     "Findings",
     "Followed",
+    "HoldFor",
     "Ledger",
     "LedgerAsked",
     "LogAsked",
@@ -68,6 +69,13 @@ class Reason(Struct, forbid_unknown_fields=True, frozen=True):
     """An order that wants a reason: it stays on record."""
 
     because: Sentence
+
+
+class HoldFor(Struct, forbid_unknown_fields=True, frozen=True):
+    """A hold and its reason. `for_s` seconds, a week at most; without, until somebody resumes."""
+
+    because: Sentence
+    for_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] | None = None
 
 
 class Said(Struct, forbid_unknown_fields=True, frozen=True):

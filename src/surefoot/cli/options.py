@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["MOMENT", "as_json", "because", "service_option"]
+__all__ = ["MOMENT", "SPAN", "as_json", "because", "service_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,7 +33,25 @@ class Moment(click.ParamType[float]):
             self.fail(f"'{value}' is no time. Try 2h, 3d, or 2026-05-01T14:03.", param, ctx)
 
 
+class Span(click.ParamType[float]):
+    """How long: `90s`, `30m`, `1h`, `2d`."""
+
+    name = "SPAN"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds, more than none."""
+        if isinstance(value, float):
+            return value
+        count, unit = value[:-1], value[-1:]
+        if not count.isdecimal() or unit not in _UNITS_S or int(count) == 0:
+            self.fail(f"'{value}' is no span of time. Try 30m, 1h, or 2d.", param, ctx)
+        return float(int(count) * _UNITS_S[unit])
+
+
 MOMENT = Moment()
+SPAN = Span()
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 service_option = click.option("--service", metavar="NAME", help="Default: that of this folder.")

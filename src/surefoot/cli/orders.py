@@ -12,7 +12,7 @@ from surefoot.cli.exits import Exit
 from surefoot.cli.follow import LOOK_S
 from surefoot.cli.here import here
 from surefoot.cli.meant import the_service
-from surefoot.cli.options import as_json, because, service_option
+from surefoot.cli.options import SPAN, as_json, because, service_option
 from surefoot.cli.output import show
 from surefoot.cli.views import ChangeView, ServiceView, view
 from surefoot.domain.errors import SurefootError
@@ -93,10 +93,11 @@ def accept(number: int, because: str, *, as_json: bool) -> int:
 @click.command(short_help="Expose nothing further of a service.")
 @click.argument("service", required=False)
 @because(required=True)
+@click.option("--for", "for_s", metavar="SPAN", type=SPAN, help="Such as 1h; default: for good.")
 @as_json
-def hold(service: str | None, because: str, *, as_json: bool) -> int:
+def hold(service: str | None, because: str, for_s: float | None, *, as_json: bool) -> int:
     """Expose nothing further of SERVICE (default: that of this folder) until `resume`."""
-    return _lane("hold", service, because, as_json=as_json)
+    return _lane("hold", service, {"because": because, "for_s": for_s}, as_json=as_json)
 
 
 @click.command(short_help="Open the lane of a service again.")
@@ -105,13 +106,13 @@ def hold(service: str | None, because: str, *, as_json: bool) -> int:
 @as_json
 def resume(service: str | None, because: str, *, as_json: bool) -> int:
     """Open the lane of SERVICE (default: that of this folder) again."""
-    return _lane("resume", service, because, as_json=as_json)
+    return _lane("resume", service, {"because": because}, as_json=as_json)
 
 
-def _lane(order: str, service: str | None, because: str, *, as_json: bool) -> int:
+def _lane(order: str, service: str | None, told: dict[str, object], *, as_json: bool) -> int:
     asked = daemon()
     name = the_service(asked, service)
-    raw = asked.post(f"/v1/services/{name}/{order}", {"because": because})
+    raw = asked.post(f"/v1/services/{name}/{order}", told)
     show(raw, words.service_lines(view(raw, ServiceView), ()), as_json=as_json)
     return Exit.DONE
 

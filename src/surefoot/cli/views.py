@@ -159,6 +159,7 @@ class ServiceView(msgspec.Struct, frozen=True):
     undo: UndoView
     next: tuple[str, ...]
     untold: str | None = None
+    held_until_at: float | None = None
 
 
 class PlanView(msgspec.Struct, frozen=True):

@@ -165,7 +165,8 @@ def service_lines(service: ServiceView, changes: Iterable[ChangeView]) -> list[s
         seen = f"{service.requests_per_s:.1f} requests/s, {percent(service.error_rate)} errors"
         lines.append(f"  Now: {seen}.")
     if service.held_because:
-        lines.append(f"  Held: {service.held_because}.")
+        until = f" until {moment(service.held_until_at)}" if service.held_until_at else ""
+        lines.append(f"  Held{until}: {service.held_because}.")
         lines.append(f'  Next: surefoot resume {service.name} --because "..."')
     if service.untold:
         lines.append(f"  {service.untold}")

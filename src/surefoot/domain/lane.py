@@ -14,11 +14,12 @@ __all__ = ["Hold", "Lane", "lane_of", "live_until", "serving_at"]
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A person's word that nothing further is to be exposed."""
+    """A person's word that nothing further is to be exposed, until a time or until `resume`."""
 
     by: str
     because: str
     at: float
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,10 @@ class Control(Protocol):
     async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
         """Answer for a change that the evidence could not decide."""
 
-    async def hold(self, service: str, by: Person, because: str) -> ServiceStatus:
-        """Expose nothing further here until `resume`."""
+    async def hold(
+        self, service: str, by: Person, because: str, for_s: float | None = None
+    ) -> ServiceStatus:
+        """Expose nothing further here for so many seconds, or until `resume`."""
 
     async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:
         """Open the lane again."""

@@ -30,7 +30,14 @@ from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.shipping import propose, refuse_later_keys
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
-from surefoot.engine.telling import change_status, commits_of, in_words, service_status, size_of
+from surefoot.engine.telling import (
+    change_status,
+    commits_of,
+    in_words,
+    service_status,
+    size_of,
+    span,
+)
 from surefoot.engine.watch import Watch
 from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
 
@@ -430,13 +437,18 @@ class Desk:
 
     # --- orders on a lane ----------------------------------------------------------------------
 
-    async def hold(self, service: str, by: Person, because: str) -> ServiceStatus:
-        """Expose nothing further here until `resume`."""
+    async def hold(
+        self, service: str, by: Person, because: str, for_s: float | None = None
+    ) -> ServiceStatus:
+        """Expose nothing further here for so many seconds, or until `resume`."""
         run = self._run(service)
         now = self.outside.clock.now()
+        until = None if for_s is None else now + for_s
         async with run.turn:
-            record = replace(run.record, held_by=by.name, held_because=because, held_at=now)
-            says = f"{by.name} holds {service}: {because}"
+            record = replace(
+                run.record, held_by=by.name, held_because=because, held_at=now, held_until=until
+            )
+            says = f"{by.name} holds {service}{_for(for_s)}: {because}"
             await self._write_record(run, record, "hold", says, by)
         return await self._service_status(run)
 
@@ -444,7 +456,9 @@ class Desk:
         """Open the lane again: also beside harm, for what holds no suspect."""
         run = self._run(service)
         async with run.turn:
-            record = replace(run.record, held_by=None, held_because=None, held_at=None)
+            record = replace(
+                run.record, held_by=None, held_because=None, held_at=None, held_until=None
+            )
             says = f"{by.name} resumes {service}: {because}"
             await self._write_record(run, record, "resume", says, by)
             passed = Order(by, self.outside.clock.now(), because)
@@ -568,6 +582,10 @@ def _ridden(run: ServiceRun, change: Change) -> Change:
     if change.carried_by is None or change.phase in UNEXPOSED:
         return change
     return run.changes.get(change.carried_by, change)
+
+
+def _for(seconds: float | None) -> str:
+    return "" if seconds is None else f" for {span(seconds)}"
 
 
 def _just_restored(run: ServiceRun, now: float) -> Change | None:

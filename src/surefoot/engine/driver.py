@@ -121,7 +121,19 @@ class Driver:
             finally:
                 await self._save_late(run)
 
+    async def _end_hold(self, run: ServiceRun) -> None:
+        """A hold with an end is over then, whoever was here meanwhile."""
+        held, now = run.record, self.outside.clock.now()
+        if held.held_until is None or now < held.held_until:
+            return
+        free = replace(held, held_by=None, held_because=None, held_at=None, held_until=None)
+        says = f"The hold of {held.held_by} on {run.name} is over: {held.held_because}"
+        entry = NewEntry(now, run.name, None, "hold_over", says)
+        if await self._save(run, Saved(services=(free,), entries=(entry,))):
+            run.record = free
+
     async def _decide_all(self, run: ServiceRun) -> None:
+        await self._end_hold(run)
         if run.changes:
             seen = await self._seen(run)
             for number in run.to_decide():

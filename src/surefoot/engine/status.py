@@ -169,7 +169,8 @@ class ChangeStatus:
 class ServiceStatus:
     """A service as a person asks about it: what is live, exposed, waiting, and what it sees.
 
-    `untold` says what last did not reach the team through `[notify]`, or is None.
+    `untold` says what last did not reach the team through `[notify]`, or is None. A hold without
+    `held_until_at` lasts until somebody resumes.
     """
 
     name: str
@@ -188,6 +189,7 @@ class ServiceStatus:
     undo: UndoStatus
     next: tuple[str, ...] = ()
     untold: str | None = None
+    held_until_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from surefoot.analysis.forecast import forecast
 from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
-from surefoot.domain.lane import Lane, live_until
+from surefoot.domain.lane import Hold, Lane, live_until
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.domain.verdict import MetricReading, Reading
 from surefoot.engine.planning import plan_for
@@ -26,7 +26,7 @@ from surefoot.engine.status import (
 )
 from surefoot.ports import NewEntry
 
-__all__ = ["change_status", "entries_of", "next_lines", "service_status", "undo_status"]
+__all__ = ["change_status", "entries_of", "next_lines", "service_status", "span", "undo_status"]
 
 EXIT = {
     Phase.VERIFIED: 0,
@@ -340,6 +340,7 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
         share=share,
         waiting=tuple(one.number for one in lane.waiting),
         held_because=lane.hold.because if lane.hold else None,
+        held_until_at=lane.hold.until if lane.hold else None,
         untold=run.untold,
         requests_per_s=round(per_s, 2),
         error_rate=errors,
@@ -349,8 +350,18 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
     )
 
 
+def _held(hold: Hold, now: float) -> str:
+    left = f" for {span(max(0.0, hold.until - now))} more" if hold.until else ""
+    return f"Held by {hold.by}{left}: {hold.because}"
+
+
+def span(seconds: float) -> str:
+    """A time as people say it: "40 s", "60 min"."""
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"  # noqa: PLR2004 -- two minutes
+
+
 def _service_sentence(lane: Lane, share: float, now: float) -> str:
-    held = f" Held by {lane.hold.by}: {lane.hold.because}" if lane.hold else ""
+    held = f" {_held(lane.hold, now)}" if lane.hold else ""
     if not held and lane.harmful:
         held = f" The lane waits for the fix of {lane.harmful[-1].number}."
     if lane.exposed:
