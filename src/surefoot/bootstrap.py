@@ -110,11 +110,20 @@ async def serve(home: Path, listen: str, face: Face) -> None:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await driver.stop()
-        if desk.stopped and desk.serves_nothing:
-            await outside.programs.stop()
+        if desk.ends_all:
+            await _end_all(outside, list(driver.runs))
         await telemetry.close()
         await store.close()
         lock.release()
+
+
+async def _end_all(outside: Outside, services: list[str]) -> None:
+    """Releases first, each by its own stop timeout; then the proxy, the keeper and the rest."""
+    for service in services:
+        with contextlib.suppress(OutsideFailed):
+            releases = await outside.target.running(service)
+            await asyncio.gather(*(outside.target.stop(service, one) for one in releases))
+    await outside.programs.stop()
 
 
 async def _beat(lock: HomeLock, clock: SystemClock) -> None:

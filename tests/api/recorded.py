@@ -371,8 +371,8 @@ class Recorded:
             raise NotFound(f"There is no token {token}.")
         self._record("revoke_token", token, by, None, None)
 
-    async def down(self, by: Person) -> tuple[str, ...]:
-        self._record("down", None, by, None, None)
+    async def down(self, by: Person, *, everything: bool = False) -> tuple[str, ...]:
+        self._record("down", everything, by, None, None)
         self.stopped.set()
         return ("Nothing was exposed.", "Users stay served.")
 

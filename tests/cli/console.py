@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -44,13 +44,20 @@ class Console:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("SUREFOOT")}
         return kept | {"SUREFOOT_HOME": str(self.home)} | more
 
-    def __call__(self, *arguments: str, sent: str | None = None, **environment: str) -> Said:
-        """Type a command."""
+    def __call__(
+        self,
+        *arguments: str,
+        sent: str | None = None,
+        terminal: IO[bytes] | None = None,
+        **environment: str,
+    ) -> Said:
+        """Type a command; it reads what is `sent`, or from a `terminal`."""
+        read: dict[str, Any] = {"input": sent} if terminal is None else {"stdin": terminal}
         done = subprocess.run(
             [sys.executable, "-m", "surefoot", *arguments],
             cwd=self.folder,
             env=self.environment(**environment),
-            input=sent,
+            **read,
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,

@@ -6,12 +6,17 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from console import Console, lonely
+
+from surefoot.adapters.envoy.routing import route_configuration
+from surefoot.domain.manifest import Address
+from surefoot.ports import Front, Routes
 
 __all__ = ["lonely"]  # pytest takes fixtures by name from here
 
@@ -52,6 +57,17 @@ def test_undo_without_a_daemon_prints_the_line_that_needs_none(lonely: Console) 
     gone = lonely("undo", "--json", SUREFOOT_URL="http://127.0.0.1:9", SUREFOOT_TOKEN="x")
     assert gone.code == 50
     assert gone.object["error"]["cure"].endswith("surefoot give-back shop")
+
+
+def test_undo_does_not_wait_for_a_daemon_that_is_frozen(lonely: Console) -> None:
+    """One that takes the question and never answers is given up within seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+        began = time.monotonic()
+        said = lonely("undo", SUREFOOT_URL=url, SUREFOOT_TOKEN="x")
+    assert said.code == 50
+    assert "surefoot give-back shop" in said.err
+    assert time.monotonic() - began < 15
 
 
 def test_a_daemon_without_a_token_is_not_asked(lonely: Console) -> None:
@@ -98,9 +114,25 @@ def test_doctor_works_alone(lonely: Console) -> None:
     assert not found["control plane"]["ok"]
 
 
+FRONT = Front("shop", Address("127.0.0.1", 8080), (), "/")
+
+
+def routes(live: int, candidate: int | None = None) -> dict[str, object]:
+    """Routes as they are really written."""
+    share = 0.0 if candidate is None else 0.1
+    return route_configuration(FRONT, Routes("shop", live, candidate, share, change=candidate), {})
+
+
+def known(change: int | None) -> dict[str, object]:
+    """What a keeper knows of a service whose live release is 41."""
+    return {"change": change, "routes": routes(41, change), "fallback": routes(41)}
+
+
 @contextmanager
-def keeper(home: Path, answer: dict[str, object]) -> Iterator[list[dict[str, object]]]:
-    """A keeper's socket that gives one recorded answer, and what it was told."""
+def keeper(
+    home: Path, answer: dict[str, object], *, change: int | None = 42
+) -> Iterator[list[dict[str, object]]]:
+    """A keeper's socket with one recorded answer to an order, and what it was told."""
     told: list[dict[str, object]] = []
     (home / "keeper").mkdir(parents=True)
     # A Unix socket's path may have a hundred characters; a test's folder easily has more.
@@ -110,12 +142,15 @@ def keeper(home: Path, answer: dict[str, object]) -> Iterator[list[dict[str, obj
     listening.bind("keeper.sock")
     os.chdir(previous)
     listening.listen()
+    state = {"ok": True, "services": {"shop": known(change)}, "journal": []}
 
     def serve() -> None:
-        line, _ = listening.accept()
-        with line, line.makefile("rwb") as both:
-            told.append(json.loads(both.readline()))
-            both.write(json.dumps(answer).encode() + b"\n")
+        for _ in range(2):
+            line, _ = listening.accept()
+            with line, line.makefile("rwb") as both:
+                told.append(json.loads(both.readline()))
+                reply = state if told[-1]["op"] == "state" else answer
+                both.write(json.dumps(reply).encode() + b"\n")
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -124,14 +159,32 @@ def keeper(home: Path, answer: dict[str, object]) -> Iterator[list[dict[str, obj
     listening.close()
 
 
+DONE: dict[str, object] = {"ok": True, "seconds": 0.004, "read_back": True}
+
+
 def test_give_back_speaks_to_the_keeper_alone(lonely: Console) -> None:
-    """One line there, one line back, no daemon."""
-    answer: dict[str, object] = {"ok": True, "seconds": 0.004, "read_back": True}
-    with keeper(lonely.home, answer) as told:
+    """No daemon; it says who meets the change no more, and what users are on now."""
+    with keeper(lonely.home, DONE) as told:
         said = lonely("give-back", "shop", "--because", "the daemon is gone")
     assert said.code == 0
-    assert "shop is given back" in said.out
-    assert told == [{"op": "give_back", "service": "shop", "why": "the daemon is gone"}]
+    assert "no user meets 42 any more, and all users are on release 41." in said.out
+    assert told[1] == {"op": "give_back", "service": "shop", "why": "the daemon is gone"}
+
+
+def test_give_back_tells_programs_what_was_exposed(lonely: Console) -> None:
+    """One object, with what users are on and what was given back."""
+    with keeper(lonely.home, DONE):
+        said = lonely("give-back", "shop", "--json")
+    assert (said.object["live"], said.object["given_back"]) == (41, 42)
+
+
+def test_give_back_of_what_is_not_exposed_says_so(lonely: Console) -> None:
+    """A change that is live is not undone by it; the line that does it is said."""
+    with keeper(lonely.home, DONE, change=None):
+        said = lonely("give-back", "shop")
+    assert said.code == 0
+    assert "Nothing of shop is exposed: all users are on release 41." in said.out
+    assert "surefoot undo 41" in said.out
 
 
 @pytest.mark.parametrize(
@@ -142,13 +195,13 @@ def test_give_back_speaks_to_the_keeper_alone(lonely: Console) -> None:
             30,
             "no routes",
         ),
-        ({"ok": True, "seconds": 5.0, "read_back": False}, 50, "did not confirm"),
+        ({"ok": True, "seconds": 5.0, "read_back": False}, 20, "did not confirm"),
     ],
 )
 def test_give_back_tells_a_no_from_a_doubt(
     lonely: Console, answer: dict[str, object], code: int, words: str
 ) -> None:
-    """A refusal is 30; routes that the proxy did not confirm are 50."""
+    """A refusal is 30; routes that the proxy did not confirm are 20: not yet restored."""
     with keeper(lonely.home, answer):
         said = lonely("give-back", "shop")
     assert said.code == code

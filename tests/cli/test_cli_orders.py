@@ -1,5 +1,8 @@
 """`undo`, `accept`, `hold`, `resume`, `review`, `status`, `why`, `log`, `token`."""
 
+import os
+import pty
+
 import pytest
 from console import Console, console
 
@@ -154,6 +157,31 @@ def test_a_token_for_a_colleague(shipped: Console) -> None:
     assert refused.object["error"]["exit_code"] == 50
     assert shipped("token", "new", "nobody").code == 30
     assert shipped("token", "revoke", "77").code == 30
+
+
+def test_nobody_is_taken_off_the_air_unasked(shipped: Console) -> None:
+    """Without a terminal to ask at it is refused, with whose users are meant and how to mean it."""
+    said = shipped("down", "--all")
+    assert said.code == 30
+    assert "shop: 200.0 requests/s on 127.0.0.1:8080" in said.err
+    assert "surefoot down --all --yes" in said.err
+    assert shipped("status").code == 0
+    assert shipped("down", "--all", "--yes").code == 0
+    assert shipped("status").code == 50
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 30), ("\n", 30), ("y\n", 0)])
+def test_somebody_at_a_terminal_is_asked(shipped: Console, answer: str, code: int) -> None:
+    """Only a yes ends anything."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "w", encoding="utf-8") as typed, os.fdopen(theirs, "rb") as terminal:
+        typed.write(answer)
+        typed.flush()
+        said = shipped("down", "--all", terminal=terminal)
+    assert said.code == code
+    assert "shop: 200.0 requests/s" in said.err
+    assert "Do you mean it?" in said.err
+    assert (shipped("status").code == 50) is (code == 0)
 
 
 def test_down_says_what_it_did(shipped: Console) -> None:

@@ -9,6 +9,7 @@ from surefoot.api.stream import STREAM_MEDIA, events
 from surefoot.api.wire import (
     Changes,
     Done,
+    Down,
     Findings,
     Followed,
     HoldFor,
@@ -173,9 +174,9 @@ async def _revoke_token(call: Call[Nothing]) -> Done:
     return Done((f"Token {call.number} is closed.",))
 
 
-async def _down(call: Call[Nothing]) -> Done:
-    """Stop the control plane; users stay served."""
-    return Done(await call.control.down(call.by))
+async def _down(call: Call[Down]) -> Done:
+    """Stop the control plane; users stay served unless everything is to end."""
+    return Done(await call.control.down(call.by, everything=call.asked.everything))
 
 
 _SERVICE = "/v1/services/{name}"
@@ -206,5 +207,5 @@ ROUTES: tuple[Operation[Any], ...] = (
     Operation("GET", "/v1/tokens", Nothing, Tokens, _tokens),
     Operation("POST", "/v1/tokens", TokenFor, NewToken, _new_token, status=201),
     Operation("DELETE", "/v1/tokens/{number:int}", Nothing, Done, _revoke_token),
-    Operation("POST", "/v1/down", Nothing, Done, _down),
+    Operation("POST", "/v1/down", Down, Done, _down),
 )

@@ -15,6 +15,7 @@ from surefoot.ports import Entry, Token
 __all__ = [
     "Changes",
     "Done",
+    "Down",
     "Findings",
     "Followed",
     "HoldFor",
@@ -82,6 +83,12 @@ class Said(Struct, forbid_unknown_fields=True, frozen=True):
     """An order that never waits for a reason, and keeps one when it is given."""
 
     because: Line = ""
+
+
+class Down(Struct, forbid_unknown_fields=True, frozen=True):
+    """How much is to end: the control plane, or `everything`, which takes users off the air."""
+
+    everything: bool = False
 
 
 class Question(Struct, forbid_unknown_fields=True, frozen=True):

@@ -27,6 +27,7 @@ class Daemon:
 
     url: str
     token: str
+    patience_s: float = float("inf")  # the longest wait for an answer, whatever is asked
 
     def get(self, path: str, /, **query: object) -> Raw:
         """Ask something. Raises `Unreachable` or `SaidNo`."""
@@ -57,7 +58,7 @@ class Daemon:
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            connection = kind(parts.netloc, timeout=limit_s)
+            connection = kind(parts.netloc, timeout=min(limit_s, self.patience_s))
             try:
                 connection.request(method, parts.path.rstrip("/") + target, body, headers)
                 response = connection.getresponse()

@@ -1,6 +1,7 @@
 """`give-back` and `demo`: they need no daemon."""
 
 import json
+import re
 import socket
 import sys
 from pkgutil import resolve_name
@@ -12,13 +13,14 @@ from surefoot.cli.exits import Exit
 from surefoot.cli.figures import span
 from surefoot.cli.home import home_folder
 from surefoot.cli.options import as_json
-from surefoot.cli.output import show
+from surefoot.cli.output import say_error, show
 from surefoot.domain.errors import OutsideFailed, Refused
 
 __all__ = ["demo", "give_back"]
 
 _KEEPER_LIMIT_S = 15.0
-_LARGEST_ANSWER = 1 << 20
+_LARGEST_ANSWER = 16 << 20  # the journal and the routes of a service
+_ARM = re.compile(r'"cluster": "arm__[a-z0-9-]+__r(\d+)')
 
 
 @click.command("give-back", short_help="Give a service back without the daemon.")
@@ -26,23 +28,41 @@ _LARGEST_ANSWER = 1 << 20
 @click.option("--because", metavar="WHY", default="ordered by hand", help="The reason.")
 @as_json
 def give_back(service: str, because: str, *, as_json: bool) -> int:
-    """Give SERVICE back by the keeper alone. To be run on its host; needs no daemon."""
+    """Give SERVICE back by the keeper alone. To be run on its host; needs no daemon.
+
+    What is exposed meets no user any more and is fenced: no daemon can expose it again.
+    """
+    known = _keeper({"op": "state", "service": service}).get("services", {}).get(service)
     answer = _keeper({"op": "give_back", "service": service, "why": because})
-    if not answer.get("ok"):
-        says = str(answer.get("says") or "The keeper did not say why.")
+    if known is None or not answer.get("ok"):
+        says = str(answer.get("says") or f"The keeper has no routes of {service}.")
         raise Refused(says, cure="`surefoot status` shows what is so.")
+    change, live = known["change"], _live(known["fallback"])
+    exposed = change is not None and known["routes"] != known["fallback"]
+    told = {**answer, "service": service, "live": live, "given_back": change if exposed else None}
     if not answer.get("read_back"):
-        raise OutsideFailed(
-            f"The old routes of {service} are in place, but the proxy did not confirm them.",
-            cure="Type it again; `surefoot doctor` looks at the proxy.",
-        )
-    took = span(float(answer.get("seconds", 0.0)))
-    lines = [f"{service} is given back: all traffic is on its last good release ({took})."]
-    show(answer, lines, as_json=as_json)
+        detail = f"The old routes of {service} are in place, but the proxy did not confirm them."
+        cure = "Type it again; `surefoot doctor` looks at the proxy."
+        say_error("Not confirmed", detail, cure, Exit.NOT_RESTORED, as_json=as_json)
+        return Exit.NOT_RESTORED
+    users = f"all users are on release {live}" if live is not None else "users have the old routes"
+    if exposed:
+        took = span(float(answer.get("seconds", 0.0)))
+        lines = [f"{service} is given back ({took}): no user meets {change} any more, and {users}."]
+    else:
+        lines = [f"Nothing of {service} is exposed: {users}."]
+        lines += [f"  If you mean release {live} itself: surefoot up && surefoot undo {live}"]
+    show(told, lines, as_json=as_json)
     return Exit.DONE
 
 
-def _keeper(order: dict[str, str]) -> dict[str, Any]:
+def _live(routes: object) -> int | None:
+    """The release that users are led to: the first one in the name of the only cluster."""
+    found = _ARM.search(json.dumps(routes))
+    return int(found[1]) if found else None
+
+
+def _keeper(order: dict[str, str | None]) -> dict[str, Any]:
     """One order to the keeper: one line there, one line back."""
     path = home_folder() / "keeper" / "keeper.sock"
     try:

@@ -1,6 +1,7 @@
 """`undo`, `accept`, `hold`, `resume`, `review`: what a person orders, with their reason."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from surefoot.domain.errors import SurefootError
 __all__ = ["accept", "hold", "resume", "review", "undo"]
 
 RESTORE_LIMIT_S = 100.0  # the engine says *not restored* after 90 s
+UNDO_PATIENCE_S = 5.0  # a daemon that is frozen must not keep anybody from `give-back`
 
 
 @click.command(short_help="Give the service back, now.")
@@ -33,7 +35,7 @@ def undo(
 ) -> int:
     """Give the service back: undo change N (default: what is exposed, else live, here)."""
     try:
-        asked = daemon()
+        asked = replace(daemon(), patience_s=UNDO_PATIENCE_S)
         if number is None:
             service = the_service(asked, service)
             raw = asked.post(f"/v1/services/{service}/undo", {"because": because})

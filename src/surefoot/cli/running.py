@@ -16,7 +16,7 @@ from surefoot.cli.errors import SaidNo, Unreachable
 from surefoot.cli.exits import Exit
 from surefoot.cli.home import daemon_pid, home_folder
 from surefoot.cli.options import as_json
-from surefoot.cli.output import show
+from surefoot.cli.output import note, show
 from surefoot.domain.errors import OutsideFailed, Refused
 
 __all__ = ["down", "token", "up"]
@@ -96,12 +96,16 @@ def _tail(log: Path) -> str:
 
 
 @click.command(short_help="Stop the control plane; users stay served.")
+@click.option("--all", "everything", is_flag=True, help="Take the users of all services off, too.")
+@click.option("--yes", is_flag=True, help="With --all: do not ask.")
 @as_json
-def down(*, as_json: bool) -> int:
+def down(*, everything: bool, yes: bool, as_json: bool) -> int:
     """Stop the control plane. What is exposed is given back; users stay served."""
     asked = daemon()
     pid = asked.get("/v1/health")["pid"]
-    raw = asked.post("/v1/down")
+    if everything and not yes:
+        _ask_whether(_whom(asked.get("/v1/services")["services"]))
+    raw = asked.post("/v1/down", {"everything": everything})
     deadline = time.monotonic() + DOWN_LIMIT_S
     # The answer comes before the end: who types `up` next must not meet the old one.
     while daemon_pid(home_folder()) == pid:
@@ -115,6 +119,27 @@ def down(*, as_json: bool) -> int:
         time.sleep(LOOK_S)
     show(raw, raw["says"], as_json=as_json)
     return Exit.DONE
+
+
+def _whom(services: list[dict[str, Any]]) -> list[str]:
+    """Whose users would be off the air, in lines."""
+    return [
+        f"  {one['name']}: {one['requests_per_s']:.1f} requests/s on {one['listen']}"
+        for one in services
+        if one["live"] is not None
+    ]
+
+
+def _ask_whether(whom: list[str]) -> None:
+    """Ask who takes users off the air. Raises `Refused` unless they mean it."""
+    if not whom:
+        return
+    said = "\n".join(("This takes their users off the air:", *whom))
+    if not sys.stdin.isatty():
+        raise Refused(said, cure="If you mean it: surefoot down --all --yes")
+    note(said)
+    if not click.confirm("Do you mean it?", err=True):
+        raise Refused("Nothing was stopped.", cure="`surefoot down` leaves users served.")
 
 
 @click.group(short_help="Give, list and close people's keys.")

@@ -123,5 +123,8 @@ class Control(Protocol):
     async def revoke_token(self, token: int, by: Person) -> None:
         """Close a token."""
 
-    async def down(self, by: Person) -> tuple[str, ...]:
-        """Stop the control plane: what is exposed is given back; users stay served. Sentences."""
+    async def down(self, by: Person, *, everything: bool = False) -> tuple[str, ...]:
+        """Stop the control plane: what is exposed is given back; users stay served. Sentences.
+
+        `everything` takes users off the air: releases, proxy and what keeps them alive end too.
+        """

@@ -4,6 +4,7 @@ An order is written down with the state that it changes, in one transaction, and
 """
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -66,7 +67,7 @@ class Desk:
         self.outside: Outside = driver.outside
         self._health = health
         self._stop = stop
-        self.stopped = False
+        self.ends_all = False
         self._listeners: set[asyncio.Queue[Entry]] = set()
         self._numbering = asyncio.Lock()
         self._tokens: tuple[Token, ...] | None = None  # as the store has them, once it was asked
@@ -502,8 +503,11 @@ class Desk:
 
     # --- the end -------------------------------------------------------------------------------
 
-    async def down(self, by: Person) -> tuple[str, ...]:
-        """Stop the control plane: what is exposed is given back; users stay served."""
+    async def down(self, by: Person, *, everything: bool = False) -> tuple[str, ...]:
+        """Stop the control plane: what is exposed is given back; users stay served.
+
+        `everything` takes users off the air, and that is in the ledger.
+        """
         said = []
         for run in self.driver.runs.values():
             exposed = None if run.parked else run.lane.exposed
@@ -512,12 +516,24 @@ class Desk:
                 await self.outside.traffic.give_back(run.name)
                 said.append(f"{exposed.number} of {run.name} is given back.")
             if run.lane.live:
-                said.append(f"{run.name} stays served by release {run.lane.live.number}.")
-        if self.serves_nothing:
+                said.append(await self._left_behind(run, by, everything=everything))
+        self.ends_all = everything or self.serves_nothing
+        if self.ends_all and not everything:
             said.append("Nothing is served, so the proxy and what keeps it alive end too.")
-        self.stopped = True
         self._stop()
         return (*said, "The control plane stops.")
+
+    async def _left_behind(self, run: ServiceRun, by: Person, *, everything: bool) -> str:
+        """What becomes of a service's users; to take them off the air is a thing to remember."""
+        live = run.lane.live.number if run.lane.live else None
+        if not everything:
+            return f"{run.name} stays served by release {live}."
+        per_s, _ = run.watch.rates()
+        told = f"{run.name} is taken off the air: {per_s:.1f} requests/s had release {live}."
+        entry = self._entry(run.name, live, "off_the_air", f"By {by.name}: {told}", by)
+        with contextlib.suppress(OutsideFailed):
+            await self.driver.save(Saved(entries=(entry,)))
+        return told
 
     @property
     def serves_nothing(self) -> bool:

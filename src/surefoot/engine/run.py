@@ -109,11 +109,10 @@ class ServiceRun:
     @property
     def lane(self) -> Lane:
         """Who is live, exposed and waiting."""
-        hold = None
-        if self.record.held_by is not None:
-            record = self.record
+        record, hold = self.record, None
+        if record.held_by is not None:
             because, at = record.held_because or "", record.held_at or 0.0
-            hold = Hold(self.record.held_by, because, at, record.held_until)
+            hold = Hold(record.held_by, because, at, record.held_until)
         version = self.changes.version
         if self._lane is None or self._lane[0] != version or self._lane[1].hold != hold:
             self._lane = version, lane_of(self.name, tuple(self.changes.values()), hold)
