@@ -1,5 +1,6 @@
 """The daemon ends in every phase and comes back: nothing is lost, and the lane is held once."""
 
+import asyncio
 import json
 from random import Random
 
@@ -156,6 +157,20 @@ async def test_the_keeper_gives_back_what_nobody_watches(world: World):
     assert world.run().lane.harmful == ()
     again = await world.ship("again", revision=change.revision)
     assert (await world.until_settled(again)).phase is Phase.VERIFIED
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLING_OUT, Phase.VERIFYING])
+async def test_a_share_that_was_not_kept_yet_is_known_after_a_restart(world: World, phase: Phase):
+    """A daemon that ends in the second of a new share loses no sight: harm is found within 15 s."""
+    await world.open()
+    number = await world.ship()
+    async with asyncio.timeout(200):
+        while world.change(number).phase is not phase or not world.run().watch.exposure.pending:
+            await world.clock.sleep(0.002)
+    await world.end()
+    await world.up()
+    world.production.behave("shop", number, Behaviour(errors=0.5))
+    await world.until_phase(number, Phase.RESTORING, Phase.RESTORED, within=15)
 
 
 async def test_a_paused_daemon_that_wakes_up_changes_nothing(world: World):

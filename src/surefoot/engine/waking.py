@@ -110,5 +110,6 @@ def _resume_evidence(driver: Driver, run: ServiceRun, change: Change) -> None:
     run.plans[change.number], _ = read_evidence(file)
     judging = change.phase in {Phase.ROLLING_OUT, Phase.VERIFYING}
     run.watch.resume(change.number, began, now, judging=judging)
+    run.watch.share_is(change.steps[change.step], now)
     if not judging:
         run.watch.end_judging()

@@ -205,6 +205,11 @@ class Watch:
         row = ShareRow(t=max(0.0, now - exposure.began), share=share)
         exposure.pending.append(row)  # a look may be under way that began before it
 
+    def share_is(self, share: float, now: float) -> None:
+        """After a restart: the share that was ordered, if we ended before it could be kept."""
+        if self.exposure and self.exposure.judge.share != share:
+            self.shared(share, now)
+
     def end_judging(self) -> None:
         """The order to undo was given: what follows is no evidence any more."""
         if not self.going_back:
