@@ -96,6 +96,9 @@ class Scm(Protocol):
     async def checkout(self, service: str, revision: str, into: Path) -> None:
         """A clean tree of a revision in `into`. Raises `Refused` on submodules or LFS files."""
 
+    async def discard(self, folder: Path) -> None:
+        """A folder with checkouts, and with all that builds and checks left there, is gone."""
+
 
 # --- commands ----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Commands where no daemon is: each says so, with exit 50 and the line to type."""
 
+import gzip
 import json
 import os
 import socket
@@ -235,6 +236,18 @@ def test_judge_exits_by_its_verdict(lonely: Console, bad: int, code: int, verdic
     plain = lonely("judge", "ticks.jsonl")
     assert plain.code == code
     assert plain.out.startswith(verdict.upper())
+
+
+def test_judge_reads_what_is_compressed(lonely: Console) -> None:
+    """The evidence of a settled change is kept so; half of such a file is said to be half."""
+    packed = gzip.compress(ticks(10, 20).encode())
+    (lonely.folder / "41.jsonl.gz").write_bytes(packed)
+    said = lonely("judge", "41.jsonl.gz", "--json")
+    assert (said.code, said.object["verdict"]) == (10, "worse")
+    (lonely.folder / "half.gz").write_bytes(packed[: len(packed) // 2])
+    half = lonely("judge", "half.gz")
+    assert half.code == 2
+    assert "is not whole" in half.err
 
 
 @pytest.mark.parametrize("sent", ["", "not json\n", '{"t": "x"}\n'])

@@ -7,7 +7,7 @@ from engine_world import BO, World
 
 from surefoot.domain.change import Cause
 from surefoot.domain.lifecycle import Phase
-from surefoot.engine.watch import read_evidence
+from surefoot.engine.evidence import read_evidence
 from surefoot.testing import Behaviour
 
 

@@ -617,3 +617,15 @@ async def test_a_git_that_is_not_there_is_said(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(OutsideFailed, match=r"git could not be started.*Install git"):
         await scm.fetch(SHOP)
+
+
+async def test_a_folder_of_checkouts_is_discarded_whole(scm: GitScm, tmp_path: Path) -> None:
+    """Folders that nobody may write to go as well, and what an earlier try left behind."""
+    release, left = tmp_path / "releases" / "7", tmp_path / "releases" / ".7.gone"
+    for folder in (release, left):
+        (folder / "tree" / "sealed").mkdir(parents=True)
+        (folder / "tree" / "sealed" / "file").write_text("x")
+        (folder / "tree" / "sealed").chmod(0o500)
+    await scm.discard(release)
+    await scm.discard(release)
+    assert list((tmp_path / "releases").iterdir()) == []

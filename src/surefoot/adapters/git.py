@@ -272,6 +272,20 @@ class GitScm:
         finally:
             await asyncio.to_thread(_remove, fresh, index)
 
+    async def discard(self, folder: Path) -> None:
+        """A folder with checkouts is gone: renamed at once, so that no half of it is ever used.
+
+        Raises:
+            OutsideFailed: something in it cannot be removed; asking again goes on.
+        """
+        try:
+            await asyncio.to_thread(_discard, folder)
+        except OSError as error:
+            raise OutsideFailed(
+                f"{folder} cannot be removed: {error.strerror}.",
+                cure="Remove what another user wrote there.",
+            ) from error
+
     async def _parent(self, service: str, tip: str) -> str:
         answer = await self._run(
             service, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{tip}^1"
@@ -550,6 +564,17 @@ def _remove(fresh: Path, index: Path) -> None:
         leftover.unlink(missing_ok=True)
     if fresh.exists():
         shutil.rmtree(fresh)
+
+
+def _discard(folder: Path) -> None:
+    gone = folder.with_name(f".{folder.name}.gone")
+    for _ in range(2):  # what an earlier try left, then this one
+        if gone.exists():
+            for path, _, _ in os.walk(gone):
+                Path(path).chmod(0o700)  # some builds make folders that nobody may write to
+            shutil.rmtree(gone)
+        if folder.exists():
+            folder.rename(gone)
 
 
 def _put_in_place(fresh: Path, into: Path) -> None:

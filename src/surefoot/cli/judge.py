@@ -1,6 +1,8 @@
 """`judge`: recorded evidence, judged again by the engine that judges rollouts."""
 
-from typing import Any
+import gzip
+import io
+import zlib
 
 import click
 
@@ -14,6 +16,7 @@ from surefoot.domain.verdict import Word
 
 __all__ = ["judge"]
 
+_GZIP = b"\x1f\x8b"
 _EXITS = {
     Word.VERIFIED: Exit.DONE,
     Word.WORSE: Exit.RESTORED,
@@ -23,16 +26,28 @@ _EXITS = {
 
 
 @click.command(short_help="Judge recorded evidence again.")
-@click.argument("file", metavar="FILE", type=click.File("r", encoding="utf-8"))
+@click.argument("file", metavar="FILE", type=click.File("rb"))
 @as_json
-def judge(file: Any, *, as_json: bool) -> int:
-    """Judge recorded ticks (JSON Lines; `-` reads standard input) by the same engine."""
+def judge(file: io.BufferedReader, *, as_json: bool) -> int:
+    """Judge recorded ticks (JSON Lines, or these compressed by gzip; `-`: standard input)."""
     try:
-        result = judge_lines(file)
+        with io.TextIOWrapper(_plain(file), encoding="utf-8") as lines:
+            result = judge_lines(lines)
     except UnicodeDecodeError as error:
         raise BadEvidence(f"{file.name} is not UTF-8: {error}.", cure="Write it anew.") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadEvidence(
+            f"{file.name} is not whole: {error}.", cure="Take another copy of it."
+        ) from error
     show(result.as_json(), _judged(result), as_json=as_json)
     return _EXITS[result.reading.word]
+
+
+def _plain(file: io.BufferedReader) -> io.BufferedReader | gzip.GzipFile:
+    """What is in a file, whether or not it is compressed."""
+    if file.peek(len(_GZIP)).startswith(_GZIP):
+        return gzip.open(file)
+    return file
 
 
 def _judged(result: JudgeResult) -> list[str]:

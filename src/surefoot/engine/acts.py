@@ -106,7 +106,11 @@ class Actor:
             await self.outside.traffic.route(Routes(run.name, live=live.number), LEASE_S)
 
     async def bring_up(self, run: ServiceRun, change: Change) -> Finished:
-        """A built release runs, is ready, and the proxy knows it."""
+        """A release runs, is ready, and the proxy knows it; built anew if it was put away."""
+        if not self.folder(run, change, "tree").is_dir():
+            built = await self._build(run, change)
+            if not built.ok:
+                return built
         spec = self.release_spec(run, change)
         await self.outside.target.start(spec)
         finished = await self.outside.target.ready(spec)

@@ -27,6 +27,7 @@ from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.engine.control import Health, LogQuery, ShipOrder
 from surefoot.engine.doctor import examine
 from surefoot.engine.driver import Driver
+from surefoot.engine.evidence import evidence_text, has_evidence
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.shipping import propose, refuse_later_keys
@@ -266,12 +267,12 @@ class Desk:
         """The recorded ticks of a change, as `surefoot judge` reads them."""
         run, _ = self._find(number, service)
         file = run.watch.evidence(number)
-        if not file.exists():
+        if not has_evidence(file):
             raise NotFound(
                 f"{number} has no evidence: no user has met it.",
                 cure="`surefoot log` shows which changes were exposed.",
             )
-        return await asyncio.to_thread(file.read_text, encoding="utf-8")
+        return await asyncio.to_thread(evidence_text, file)
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None

@@ -34,6 +34,7 @@ from surefoot.engine.planning import plan_for
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.teller import Teller
 from surefoot.engine.telling import entries_of
+from surefoot.engine.tidying import put_away
 from surefoot.ports import Entry, InstanceFacts, NewEntry, Routes, Saved, Seen, ServiceRecord
 
 __all__ = ["Driver"]
@@ -43,6 +44,7 @@ IDLE_S = 5.0
 WRITTEN_S, WRITTEN_LOOK_S = 1.0, 0.005
 JOBS = (RunChecks, Build, Prepare)
 BESIDE = (EndRelease, StartRelease)
+NO_CHANGE = (-1, "PutAway")
 WAY_BACK = {Phase.RESTORING, Phase.NOT_RESTORED}
 log = logging.getLogger(__name__)
 
@@ -139,6 +141,7 @@ class Driver:
             for number in run.to_decide():
                 await self._advance_change(run, run.changes[number], seen)
             await self._tidy(run, seen)
+            self._put_away_settled(run)
         run.decided_at = self.outside.clock.boottime()
 
     async def _seen(self, run: ServiceRun) -> Seen:
@@ -210,6 +213,7 @@ class Driver:
         """What the watch has to know of a move."""
         if before.phase is after.phase or after.carried_by is not None:
             return
+        run.untidy = True
         if after.phase in LIVE and before.phase in EXPOSED:
             if after.phase is Phase.VERIFIED:
                 run.watch.learn()
@@ -293,6 +297,19 @@ class Driver:
         if not run.served:
             await self.actor.serve(run)
             run.served = True
+
+    def _put_away_settled(self, run: ServiceRun) -> None:
+        """What settled changes leave behind goes, once their releases have ended."""
+        if run.untidy and not any(job == "End" for _, job in run.jobs):
+            run.untidy = False
+            self._beside(run, NO_CHANGE, partial(self._put_away, run))
+
+    async def _put_away(self, run: ServiceRun) -> None:
+        """What fails is tried again when the next change is settled, or at the next start."""
+        try:
+            await put_away(self.outside, run, self.home / "services" / run.name / "releases")
+        except (SurefootError, OSError) as failed:
+            log.warning("%s: not all is put away: %s", run.name, failed)
 
     async def _forget_spares(self, run: ServiceRun, seen: Seen, kept: set[int]) -> None:
         """A release that is about to end, or has ended, covers for the live one no more.

@@ -66,7 +66,8 @@ class ServiceRun:
 
     `turn` is held while states are read and written; `unsaved` are transactions that the store
     has not taken yet although giving back went ahead without them; `decided_at` is the boottime of
-    the last look that came to its end. `news` is set when there is something to tell the team,
+    the last look that came to its end. It is `untidy` when a change was settled and what it leaves
+    behind is not put away yet. `news` is set when there is something to tell the team,
     `told` are the ledger's numbers of what they were told, and `untold` says what did not reach
     them last.
     """
@@ -89,6 +90,7 @@ class ServiceRun:
     newer: tuple[int, ...] = ()  # changes that a newer Surefoot wrote
     _lane: tuple[int, Lane] | None = None  # the version of the changes that it was read off
     _turned: int = 0
+    untidy: bool = True
     news: asyncio.Event = field(default_factory=asyncio.Event)
     told: set[int] = field(default_factory=set)
     untold: str | None = None

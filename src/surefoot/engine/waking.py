@@ -12,9 +12,10 @@ from surefoot.domain.change import Change
 from surefoot.domain.errors import SurefootError
 from surefoot.domain.lifecycle import Phase
 from surefoot.engine.driver import Driver
+from surefoot.engine.evidence import has_evidence, read_evidence
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
-from surefoot.engine.watch import Watch, read_evidence
+from surefoot.engine.watch import Watch
 from surefoot.ports import ServiceRecord
 
 __all__ = ["wake_up"]
@@ -91,7 +92,7 @@ def _recall(driver: Driver, run: ServiceRun) -> None:
     since = driver.outside.clock.now() - RECALLED_S
     for change in sorted(run.changes.values(), key=lambda one: one.stamps.exposed_at or 0.0):
         at = change.stamps.exposed_at
-        if at is None or at < since or not run.watch.evidence(change.number).exists():
+        if at is None or at < since or not has_evidence(run.watch.evidence(change.number)):
             continue
         try:
             run.watch.recall(change.number, harmless=change.phase is Phase.VERIFIED)
@@ -102,7 +103,7 @@ def _recall(driver: Driver, run: ServiceRun) -> None:
 def _resume_evidence(driver: Driver, run: ServiceRun, change: Change) -> None:
     clock = driver.outside.clock
     file = run.watch.evidence(change.number)
-    if not file.exists() or change.stamps.exposed_at is None:
+    if not has_evidence(file) or change.stamps.exposed_at is None:
         run.plans[change.number] = plan_for(run, change)  # no user had met it yet
         return
     now = clock.boottime()

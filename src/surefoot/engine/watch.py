@@ -17,7 +17,7 @@ from surefoot.analysis.history import History, Pair
 from surefoot.analysis.judge import Judge
 from surefoot.analysis.liveness import Liveness, Observation
 from surefoot.analysis.plan import JudgePlan
-from surefoot.analysis.record import parse_line, plan_to_json, row_to_json
+from surefoot.analysis.record import plan_to_json, row_to_json
 from surefoot.analysis.soak import SoakWatch
 from surefoot.analysis.ticks import (
     Arm,
@@ -32,9 +32,10 @@ from surefoot.analysis.words import FACTS
 from surefoot.domain.change import Change, Harm
 from surefoot.domain.lifecycle import LIVE
 from surefoot.domain.verdict import Reading, Word
+from surefoot.engine.evidence import read_evidence
 from surefoot.ports import InstanceFacts, Metered
 
-__all__ = ["BAND_S", "Exposure", "Watch", "read_evidence"]
+__all__ = ["BAND_S", "Exposure", "Watch"]
 
 log = logging.getLogger(__name__)
 BAND_S = 10.0
@@ -342,15 +343,6 @@ class Watch:
         bad, total = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
         seconds = max(1, len(self.recent))
         return total / seconds, (bad / total if total else None)
-
-
-def read_evidence(file: Path) -> tuple[JudgePlan, list[Row]]:
-    """The plan and rows of an evidence file. A torn last line is left out: it was never judged."""
-    lines = file.read_text(encoding="utf-8").split("\n")
-    parsed = [parse_line(line, number) for number, line in enumerate(lines[:-1], 1) if line]
-    plans = [row for row in parsed if isinstance(row, JudgePlan)]
-    rows = [row for row in parsed if not isinstance(row, JudgePlan)]
-    return (plans[0] if plans else JudgePlan()), rows
 
 
 def _host(plan: JudgePlan) -> HostWatch | None:

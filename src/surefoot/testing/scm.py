@@ -1,6 +1,7 @@
 """A source in memory: commits are values, a repository is what they say of their parents."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,11 @@ class MemoryScm:
             file = into / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
+
+    async def discard(self, folder: Path) -> None:
+        """It is gone."""
+        await self.faults.meet("discard")
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _snapshot(self, service: str, revision: str) -> Snapshot:
         try:

@@ -1,0 +1,31 @@
+"""What is kept of changes that are settled: their evidence always, their builds for a while."""
+
+from collections.abc import Sequence
+
+from surefoot.domain.change import Change
+from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
+
+__all__ = ["BEFORE_LIVE", "to_keep_built"]
+
+BEFORE_LIVE = 3  # so many undos in a row need no build
+
+
+def to_keep_built(changes: Sequence[Change]) -> frozenset[int]:
+    """The releases that stay built.
+
+    These are the live one and the last three that were live before it, the one that was restored
+    last (somebody will look into it), and every change that is still on its way.
+    """
+    on_their_way = [one for one in changes if one.phase in UNEXPOSED | EXPOSED]
+    live = sorted(
+        (one for one in changes if one.phase in LIVE),
+        key=lambda one: one.stamps.live_at or 0.0,
+        reverse=True,
+    )
+    restored = sorted(
+        (one for one in changes if one.phase is Phase.RESTORED),
+        key=lambda one: one.stamps.restored_at or 0.0,
+        reverse=True,
+    )
+    kept = (*on_their_way, *live[: 1 + BEFORE_LIVE], *restored[:1])
+    return frozenset(one.number for one in kept)

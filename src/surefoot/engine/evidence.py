@@ -1,0 +1,62 @@
+"""The files in which the ticks of changes are kept: plain while they grow, compressed afterwards.
+
+A file goes by its plain name, `41.jsonl`, whether or not it is compressed by now.
+"""
+
+import gzip
+import os
+import shutil
+from pathlib import Path
+
+from surefoot.analysis.plan import JudgePlan
+from surefoot.analysis.record import parse_line
+from surefoot.analysis.ticks import Row
+
+__all__ = ["compress", "evidence_text", "has_evidence", "read_evidence"]
+
+
+def has_evidence(file: Path) -> bool:
+    """Whether anything was ever written into it."""
+    return file.exists() or _compressed(file).exists()
+
+
+def evidence_text(file: Path) -> str:
+    """All of it, as `surefoot judge` reads it. Raises `OSError` when there is none."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        with gzip.open(_compressed(file), "rt", encoding="utf-8") as opened:
+            return opened.read()
+
+
+def read_evidence(file: Path) -> tuple[JudgePlan, list[Row]]:
+    """The plan and rows of an evidence file. A torn last line is left out: it was never judged."""
+    lines = evidence_text(file).split("\n")
+    parsed = [parse_line(line, number) for number, line in enumerate(lines[:-1], 1) if line]
+    plans = [row for row in parsed if isinstance(row, JudgePlan)]
+    rows = [row for row in parsed if not isinstance(row, JudgePlan)]
+    return (plans[0] if plans else JudgePlan()), rows
+
+
+def compress(file: Path) -> None:
+    """Compress it, whole or not at all: the plain one goes when the other is on the disk.
+
+    Raises:
+        OSError: the disk did not take it; the plain one is as it was.
+    """
+    fresh = file.with_name(f".{file.name}.gz.new")
+    try:
+        with file.open("rb") as plain, fresh.open("wb") as raw:
+            with gzip.open(raw, "wb") as packed:
+                shutil.copyfileobj(plain, packed)
+            raw.flush()
+            os.fsync(raw.fileno())
+        fresh.replace(_compressed(file))
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    file.unlink()
+
+
+def _compressed(file: Path) -> Path:
+    return file.with_name(f"{file.name}.gz")
