@@ -18,7 +18,8 @@ KEPT_BYTES = 64_000
 FILE_BYTES = 50_000_000
 GRACE_S = 2.0
 LOOK_EVERY_S = 0.02
-LOW_PRIORITY = 10
+LOWEST = 19
+GROUP_TRIES, GROUP_PAUSE_S = 5, 0.1  # the kernel takes one such order in a tenth of a second
 COULD_NOT_START = 127
 TOLD_WITHIN_S = 10.0
 SAID_LINES = 3
@@ -27,7 +28,7 @@ INHERITED = ("PATH", "LANG", "TZ", "HOME")
 
 
 class CommandChecks:
-    """Implements `Checks` with processes of this host, at low priority."""
+    """Implements `Checks` with processes of this host, at the lowest priority."""
 
     async def run(self, command: CommandSpec) -> Finished:
         """Run to the end or to the time limit.
@@ -48,8 +49,7 @@ class CommandChecks:
                 os.close(pipe)
             try:
                 if command.stands_back:
-                    with suppress(ProcessLookupError):
-                        os.setpriority(os.PRIO_PGRP, process.pid, LOW_PRIORITY)
+                    await _stand_back(process.pid)
                 code = await _code(process, command.time_limit_s)
                 seconds = loop.time() - began
                 await _end_group(process.pid)
@@ -189,6 +189,34 @@ def _not_started(command: CommandSpec, error: OSError) -> str:
         f"{command.argv[0]} cannot be started in {command.folder}: {error.strerror}. "
         "Name a program that this host has, or one of the repository as ./NAME."
     )
+
+
+async def _stand_back(group: int) -> None:
+    """Leave a command, and all that it will start, what users' requests leave over.
+
+    That is so for the processor, and for a disk whose scheduler knows classes: Linux takes that of
+    an idle process to be idle (ioprio_set(2)). Where the kernel groups by session (sched(7), "The
+    autogroup feature"), niceness counts among a session's own processes alone, so that the whole
+    session is made nice as well.
+    """
+    with suppress(ProcessLookupError):
+        os.sched_setscheduler(group, os.SCHED_IDLE, os.sched_param(0))
+        os.setpriority(os.PRIO_PGRP, group, LOWEST)
+    for _ in range(GROUP_TRIES):
+        if _session_stands_back(group):
+            return
+        await asyncio.sleep(GROUP_PAUSE_S)
+
+
+def _session_stands_back(leader: int) -> bool:
+    """Whether that is done, or can never be; the kernel may ask to be told again."""
+    try:
+        Path(f"/proc/{leader}/autogroup").write_text(f"{LOWEST}", encoding="ascii")
+    except BlockingIOError:
+        return False
+    except OSError:  # it has ended, or this kernel has no such groups
+        return True
+    return True
 
 
 async def _code(process: Process, limit_s: float) -> int | None:
