@@ -17,6 +17,7 @@ from surefoot.cli.exits import Exit
 from surefoot.cli.home import daemon_pid, home_folder
 from surefoot.cli.options import as_json
 from surefoot.cli.output import note, show
+from surefoot.cli.unit import unit
 from surefoot.domain.errors import OutsideFailed, Refused
 
 __all__ = ["down", "token", "up"]
@@ -31,12 +32,19 @@ _PERSON = re.compile(r"\s*(?P<name>[^<>]+?)\s*<(?P<email>[^<>\s@]+@[^<>\s@]+)>\s
 @click.command(short_help="Start the control plane on this host.")
 @click.option("--foreground", is_flag=True, help="Stay here, as a service manager wants it.")
 @click.option("--listen", metavar="HOST:PORT", help="Default: a free port of 127.0.0.1.")
+@click.option(
+    "--unit", "kind", type=click.Choice(["user", "system"]), help="Only print a systemd unit."
+)
 @as_json
-def up(listen: str | None, *, foreground: bool, as_json: bool) -> int:
+def up(listen: str | None, kind: str | None, *, foreground: bool, as_json: bool) -> int:
     """Start the control plane on this host, and say where it answers."""
     if listen and not re.fullmatch(r".*:\d{1,5}", listen):
         raise click.BadParameter(f"'{listen}' is not HOST:PORT.", param_hint="--listen")
     home = home_folder()
+    if kind is not None:
+        text = unit(kind, home, listen)
+        show({"unit": text}, text.splitlines(), as_json=as_json)
+        return Exit.DONE
     if foreground:
         # It brings the whole daemon with it, which no other command wants to load.
         code: int = resolve_name("surefoot.daemon:main")(home, listen)
