@@ -31,6 +31,13 @@ def test_what_is_on_its_way_stays_built():
     assert to_keep_built((live(1), back, ready(4), a_change(5))) == {1, 3, 4, 5}
 
 
+def test_what_a_fix_carried_keeps_no_build_of_its_own():
+    """It was built in the fix; the releases that really served are counted."""
+    carried = tuple(live(number, carried_by=9) for number in range(5, 9))
+    changes = (*(live(number) for number in range(1, 5)), *carried, live(9))
+    assert to_keep_built(changes) == {9, 4, 3, 2}
+
+
 def test_what_never_served_is_not_kept():
     """Withdrawn, rejected and applied ones leave their evidence alone, if they have any."""
     over = (Phase.WITHDRAWN, Phase.REJECTED, Phase.APPLIED)

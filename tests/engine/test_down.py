@@ -41,3 +41,13 @@ async def test_where_nobody_is_served_everything_ends(world: World):
     """A proxy without users is nobody's need."""
     await world.desk.down(BO)
     assert world.desk.ends_all
+
+
+async def test_a_parked_service_is_served_by_what_this_version_cannot_read(world: World):
+    """Its live release is unknown here, and is left alone all the same."""
+    await world.open()
+    await world.end()
+    world.store.park("shop", 0)
+    await world.up()
+    await world.desk.down(BO)
+    assert not world.desk.ends_all

@@ -82,13 +82,13 @@ async def test_a_hold_keeps_an_exposed_change_at_its_share(world: World):
 async def test_a_hold_ends_by_itself(world: World):
     """It says how long it lasts; then the change goes on, and the ledger has its end."""
     await world.open()
-    status = await world.desk.hold("shop", BO, "a sale is on", 3600)
-    assert "Held by Bo for 60 min more: a sale is on" in status.sentence
+    status = await world.desk.hold("shop", BO, "a sale is on", 900)
+    assert "Held by Bo for 15 min more: a sale is on" in status.sentence
     number = await world.ship()
-    await world.live(600)
-    assert "for 50 min more" in (await world.desk.service("shop")).sentence
+    await world.live(300)
+    assert "for 10 min more" in (await world.desk.service("shop")).sentence
     assert world.change(number).wait.cause is WaitCause.HOLD
-    await world.until_phase(number, Phase.ROLLING_OUT, within=3010)
+    await world.until_phase(number, Phase.ROLLING_OUT, within=610)
     assert world.clock.now() >= status.held_until_at
     ends = [one for one in await world.store.entries(0, 1000, "shop") if one.kind == "hold_over"]
     assert [one.says for one in ends] == ["The hold of Bo on shop is over: a sale is on"]

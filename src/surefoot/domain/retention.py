@@ -17,13 +17,14 @@ def to_keep_built(changes: Sequence[Change]) -> frozenset[int]:
     last (somebody will look into it), and every change that is still on its way.
     """
     on_their_way = [one for one in changes if one.phase in UNEXPOSED | EXPOSED]
+    own = [one for one in changes if one.carried_by is None]  # what a fix carries is built in it
     live = sorted(
-        (one for one in changes if one.phase in LIVE),
+        (one for one in own if one.phase in LIVE),
         key=lambda one: one.stamps.live_at or 0.0,
         reverse=True,
     )
     restored = sorted(
-        (one for one in changes if one.phase is Phase.RESTORED),
+        (one for one in own if one.phase is Phase.RESTORED),
         key=lambda one: one.stamps.restored_at or 0.0,
         reverse=True,
     )

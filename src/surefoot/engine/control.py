@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from surefoot.domain.change import Intent, Person
+from surefoot.domain.change import Change, Intent, Person
+from surefoot.domain.lane import serving_at
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
 from surefoot.ports import Entry, Token
 
@@ -42,6 +43,23 @@ class LogQuery:
     path: str | None = None
     serving_at: float | None = None
     limit: int = 50
+
+    def found(self, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+        """Those of a service's changes that are asked for."""
+        if self.serving_at is None:
+            return tuple(change for change in changes if self._matches(change))
+        served = serving_at(changes, self.serving_at)
+        return (served,) if served else ()
+
+    def _matches(self, change: Change) -> bool:
+        authors = " ".join(str(person) for person in change.authors).casefold()
+        files = change.diff.files
+        return (
+            (self.since is None or change.stamps.proposed_at >= self.since)
+            and (self.author is None or self.author.casefold() in authors)
+            and (self.outcome is None or self.outcome == change.phase.value)
+            and (self.path is None or any(file.startswith(self.path) for file in files))
+        )
 
 
 class Control(Protocol):

@@ -5,8 +5,6 @@ An order is written down with the state that it changes, in one transaction, and
 
 import asyncio
 import contextlib
-import hashlib
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,14 +20,14 @@ from surefoot.domain.change import (
     WaitCause,
 )
 from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
-from surefoot.domain.lane import serving_at
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.engine.control import Health, LogQuery, ShipOrder
 from surefoot.engine.doctor import examine
 from surefoot.engine.driver import Driver
 from surefoot.engine.evidence import evidence_text, has_evidence
+from surefoot.engine.keys import Keys
 from surefoot.engine.planning import plan_for
-from surefoot.engine.run import Outside, ServiceRun
+from surefoot.engine.run import ServiceRun
 from surefoot.engine.shipping import propose, refuse_later_keys
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
 from surefoot.engine.telling import (
@@ -41,11 +39,10 @@ from surefoot.engine.telling import (
     span,
 )
 from surefoot.engine.watch import Watch
-from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord
 
-__all__ = ["Desk", "hashed"]
+__all__ = ["Desk"]
 
-TOKEN_PREFIX = "sf_"  # noqa: S105 -- a mark by which a leaked one is recognised
 HEARD_MAX = 1000
 JUST_RESTORED_S = 60.0
 
@@ -59,19 +56,18 @@ class _Move:
     says: str
 
 
-class Desk:
+class Desk(Keys):
     """Implements `Control` on top of the driver."""
 
     def __init__(self, driver: Driver, health: Health, stop: Callable[[], None]) -> None:
         """Take the driver, who we are, and what ends the daemon."""
+        super().__init__(driver.outside, driver.save)
         self.driver = driver
-        self.outside: Outside = driver.outside
         self._health = health
         self._stop = stop
         self.ends_all = False
         self._listeners: set[asyncio.Queue[Entry]] = set()
         self._numbering = asyncio.Lock()
-        self._tokens: tuple[Token, ...] | None = None  # as the store has them, once it was asked
 
     def health(self) -> Health:
         """Who answers."""
@@ -258,7 +254,7 @@ class Desk:
             (run, change)
             for run in self.driver.runs.values()
             if query.service in {None, run.name}
-            for change in _asked(query, tuple(run.changes.values()))
+            for change in query.found(tuple(run.changes.values()))
         ]
         found.sort(key=lambda pair: (pair[1].stamps.proposed_at, pair[1].number), reverse=True)
         return tuple([await self._status(run, change) for run, change in found[: query.limit]])
@@ -469,39 +465,6 @@ class Desk:
                 await self._write(run, replace(one, passed=passed), "resume", says, by)
         return await self._service_status(run)
 
-    # --- people --------------------------------------------------------------------------------
-
-    async def who(self, secret: str) -> Person | None:
-        """The person behind a token, or None. A store that is locked shuts nobody out."""
-        wanted = hashed(secret)
-        for token in await self.tokens():
-            if token.revoked_at is None and secrets.compare_digest(token.hashed, wanted):
-                return token.person
-        return None
-
-    async def tokens(self) -> tuple[Token, ...]:
-        """Every token, without its secret."""
-        if self._tokens is None:
-            self._tokens = await self.outside.store.tokens()
-        return self._tokens
-
-    async def new_token(self, person: Person, by: Person) -> tuple[Token, str]:
-        """A token for a person, and its secret: shown once, stored hashed."""
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        now = self.outside.clock.now()
-        token = await self.outside.store.add_token(person, hashed(secret), now)
-        self._tokens = None
-        says = f"{by.name} gives {person.name} a token."
-        await self.driver.save(Saved(entries=(self._entry(None, None, "token", says, by),)))
-        return token, secret
-
-    async def revoke_token(self, token: int, by: Person) -> None:
-        """Close a token."""
-        await self.outside.store.revoke_token(token, self.outside.clock.now())
-        self._tokens = None
-        says = f"{by.name} revokes token {token}."
-        await self.driver.save(Saved(entries=(self._entry(None, None, "token", says, by),)))
-
     # --- the end -------------------------------------------------------------------------------
 
     async def down(self, by: Person, *, everything: bool = False) -> tuple[str, ...]:
@@ -539,7 +502,7 @@ class Desk:
     @property
     def serves_nothing(self) -> bool:
         """Whether no user of any service would miss the proxy."""
-        return not any(run.serving for run in self.driver.runs.values())
+        return not any(run.serving or run.parked for run in self.driver.runs.values())
 
     # --- writing down --------------------------------------------------------------------------
 
@@ -579,11 +542,6 @@ class Desk:
         return NewEntry(self.outside.clock.now(), service, change, kind, says, by=str(by))
 
 
-def hashed(secret: str) -> str:
-    """What is kept of a token: the SHA-256 of its 256 random bits needs no salt."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 def _not_parked(run: ServiceRun) -> None:
     """Nothing is ordered where this Surefoot cannot read all there is. Raises `Refused`."""
     if run.parked:
@@ -612,21 +570,3 @@ def _just_restored(run: ServiceRun, now: float) -> Change | None:
     if last is None or now - (last.stamps.restored_at or 0.0) > JUST_RESTORED_S:
         return None
     return last
-
-
-def _asked(query: LogQuery, changes: tuple[Change, ...]) -> tuple[Change, ...]:
-    if query.serving_at is None:
-        return tuple(change for change in changes if _matches(query, change))
-    served = serving_at(changes, query.serving_at)
-    return (served,) if served else ()
-
-
-def _matches(query: LogQuery, change: Change) -> bool:
-    stamps = change.stamps
-    authors = " ".join(str(person) for person in change.authors).casefold()
-    return (
-        (query.since is None or stamps.proposed_at >= query.since)
-        and (query.author is None or query.author.casefold() in authors)
-        and (query.outcome is None or query.outcome == change.phase.value)
-        and (query.path is None or any(file.startswith(query.path) for file in change.diff.files))
-    )
