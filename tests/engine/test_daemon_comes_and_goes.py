@@ -1,7 +1,6 @@
 """The daemon ends in every phase and comes back: nothing is lost, and the lane is held once."""
 
 import asyncio
-import json
 from random import Random
 
 import pytest
@@ -44,27 +43,6 @@ async def test_a_new_daemon_takes_a_change_on_from_where_it_was(world: World, ph
     kinds = [entry.kind for entry in await world.ledger(number)]
     assert kinds.count("rolling_out") == 1
     assert kinds.count("verified") == 1
-
-
-async def test_the_evidence_goes_on_over_a_gap(world: World):
-    """What was judged before counts, the time between is a gap, and time is not counted anew."""
-    await world.open()
-    number = await world.ship()
-    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
-    await world.live(12)
-    await world.end()
-    file = world.home / "services" / "shop" / "evidence" / f"{number}.jsonl"
-    before = file.read_text(encoding="utf-8")
-    await world.live(4)
-    await world.up()
-    exposed_at = world.change(number).stamps.exposed_at
-    await world.live(5)
-    after = file.read_text(encoding="utf-8")
-    assert after.startswith(before)
-    rows = [json.loads(line) for line in after.splitlines()]
-    gaps = [row["gap"] for row in rows if "gap" in row]
-    assert gaps == [pytest.approx(4.5, abs=1.5)]
-    assert rows[-1]["t"] == pytest.approx(world.clock.now() - exposed_at, abs=2)
 
 
 async def test_what_rollouts_told_is_known_after_a_restart(world: World):
@@ -141,24 +119,6 @@ async def test_an_undo_ordered_just_before_the_end_is_carried_out_by_the_next(wo
     assert (change.phase, change.cause) == (Phase.RESTORED, Cause.PERSON)
 
 
-async def test_the_keeper_gives_back_what_nobody_watches(world: World):
-    """Ten seconds without a daemon and no user meets the change; the next daemon reads it."""
-    await world.open()
-    number = await world.ship()
-    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
-    await world.live(5)
-    await world.end()
-    await world.live(11)
-    assert world.share(number) == 0
-    await world.up()
-    change = await world.until_settled(number, within=30)
-    assert (change.phase, change.cause) == (Phase.RESTORED, Cause.UNWATCHED)
-    assert "nobody renewed its lease" in change.because
-    assert world.run().lane.harmful == ()
-    again = await world.ship("again", revision=change.revision)
-    assert (await world.until_settled(again)).phase is Phase.VERIFIED
-
-
 @pytest.mark.parametrize("phase", [Phase.ROLLING_OUT, Phase.VERIFYING])
 async def test_a_share_that_was_not_kept_yet_is_known_after_a_restart(world: World, phase: Phase):
     """A daemon that ends in the second of a new share loses no sight: harm is found within 15 s."""
@@ -173,34 +133,6 @@ async def test_a_share_that_was_not_kept_yet_is_known_after_a_restart(world: Wor
     await world.until_phase(number, Phase.RESTORING, Phase.RESTORED, within=15)
 
 
-async def test_a_paused_daemon_that_wakes_up_changes_nothing(world: World):
-    """A newer epoch gives the orders; the old daemon's are refused."""
-    await world.open()
-    number = await world.ship()
-    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
-    old = world.daemon
-    world.daemon = None
-    await world.up()
-    await world.live(3)
-    old.driver.runs["shop"].wake.set()
-    await world.live(3)
-    await old.driver.stop()
-    assert (await world.until_settled(number)).phase is Phase.VERIFIED
-
-
-async def test_a_clock_that_was_set_back_meanwhile_does_not_stop_the_evidence(world: World):
-    """Time goes forward from the last row, whatever the host's clock says."""
-    await world.open()
-    number = await world.ship()
-    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
-    await world.live(15)
-    await world.end()
-    world.clock.set_wall(-60)
-    await world.live(2)
-    await world.up()
-    assert (await world.until_settled(number)).phase is Phase.VERIFIED
-
-
 async def test_a_service_comes_back_on_its_live_release_after_a_reboot(world: World):
     """Nothing runs; the live release is started before any change is looked at."""
     await world.open()
@@ -213,21 +145,6 @@ async def test_a_service_comes_back_on_its_live_release_after_a_reboot(world: Wo
     await world.until(lambda: world.run().decided_at > 0, within=20)
     assert number in await world.target.running("shop")
     assert world.run().lane.live.number == number
-
-
-async def test_a_change_written_by_a_newer_version_is_left_alone(world: World):
-    """It is neither loaded nor written over, and the service goes on without it."""
-    await world.open()
-    number = await world.ship()
-    await world.until_settled(number)
-    later = await world.ship("later")
-    await world.end()
-    parked = world.store._changes["shop", later]
-    world.store.park("shop", later)
-    await world.up()
-    await world.live(30)
-    assert later not in world.run().changes
-    assert world.store._changes["shop", later] == parked
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 
-from engine_world import BO, World
+from engine_world import World
 
 from surefoot.domain.change import Cause
 from surefoot.domain.lifecycle import Phase
@@ -111,25 +111,6 @@ async def test_nothing_is_exposed_that_could_not_be_written_down(world: World):
     await world.live(55)
     assert world.share(number) == 0
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
-
-
-async def test_a_step_that_cannot_be_taken_ends_as_stuck_and_is_given_back(world: World):
-    """Ten tries in a row; the way back needs no new routes, and another service goes on."""
-    await world.open("shop", port=8080)
-    await world.open("desk", port=8081)
-    number = await world.ship(service="shop")
-    other = await world.ship("other", service="desk")
-    await world.until_phase(other, Phase.ROLLING_OUT, within=100)
-    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
-    await world.desk.hold("desk", BO, "it needs no new route meanwhile")
-    world.keeper.faults.fail("route")
-    change = await world.until_settled(number, within=200)
-    assert (change.phase, change.cause) == (Phase.RESTORED, Cause.UNWATCHED)
-    assert "tries in a row" in change.because
-    assert world.share(number) == 0
-    world.keeper.faults.heal()
-    await world.desk.resume("desk", BO, "the proxy is well again")
-    assert (await world.until_settled(other)).phase is Phase.VERIFIED
 
 
 async def test_a_first_share_that_never_comes_is_stuck(world: World):
