@@ -74,7 +74,7 @@ class HomeLock:
             beat = (self.home / "heartbeat").stat().st_mtime
         except FileNotFoundError:
             return True
-        return self.clock.now() - beat < STALE_S or started_at(holder.pid) != holder.started
+        return self.clock.boottime() - beat < STALE_S or started_at(holder.pid) != holder.started
 
     async def _end(self, holder: Holder) -> None:
         """A frozen holder is ended; the kernel then gives its lock free."""
@@ -99,9 +99,14 @@ class HomeLock:
         self.beat()
 
     def beat(self) -> None:
-        """Say that this process lives. Needs no disk space: only a time changes."""
+        """Say that this process lives. Needs no disk space: only a time changes.
+
+        It is the boottime, which nobody can set: a stepped wall clock must make no holder stale.
+        """
         heartbeat = self.home / "heartbeat"
         heartbeat.touch(mode=0o600)
+        now = self.clock.boottime()
+        os.utime(heartbeat, (now, now))
 
     def release(self) -> None:
         """Let go, in good order."""
