@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 FUNCTION_LINES = 70
 MODULE_LINES = 600
 KEEPER_LINES = 300
-BROAD = {"engine/driver.py": 2, "api/edge.py": 1, "cli/main.py": 1}
+BROAD = {"engine/driver.py": 1, "api/edge.py": 1, "cli/main.py": 1}
 
 
 def tree(module):

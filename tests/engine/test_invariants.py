@@ -13,8 +13,8 @@ from engine_world import BO, World
 from surefoot.domain.change import Cause
 from surefoot.domain.errors import Relieved, SurefootError
 from surefoot.domain.lifecycle import EXPOSED, Phase
-from surefoot.ports import Finished
-from surefoot.testing import Behaviour
+from surefoot.ports import Finished, InstanceFacts
+from surefoot.testing import Behaviour, MemoryTarget
 
 
 @pytest.mark.parametrize("moment", [0.0, 1.3, 2.6, 3.9, 4.6, 5.2])
@@ -206,6 +206,34 @@ async def test_8_a_poison_change_is_given_back_and_blocks_nobody(world: World):
     world.keeper.faults.heal()
     await world.desk.resume("desk", BO, "the proxy is well again")
     assert (await world.until_settled(other)).phase is Phase.VERIFIED
+
+
+class TornTarget(MemoryTarget):
+    """Production whose record of a release cannot be read, which no port promises to survive."""
+
+    torn: int | None = None
+
+    async def look(self, service: str, release: int) -> tuple[InstanceFacts, ...]:
+        """Its processes, unless its record is torn."""
+        if release == self.torn:
+            raise ValueError(f"the record of release {release} is torn")
+        return await super().look(service, release)
+
+
+async def test_8_a_change_that_cannot_even_be_decided_blocks_nobody(world: World):
+    """A fault of Surefoot's own stops that change alone: the one before users is verified."""
+    await world.end()
+    world.target = TornTarget(world.production, world.clock)
+    await world.up()
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    poison = await world.ship("poison")
+    world.target.torn = poison
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+    assert world.change(poison).phase is Phase.PROPOSED
+    world.target.torn = None
+    assert (await world.until_settled(poison)).phase is Phase.VERIFIED
 
 
 async def test_9_unknown_state_is_left_alone_and_alarmed(world: World, caplog):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from surefoot.domain.change import Change
-from surefoot.domain.errors import OutsideFailed, Relieved, SurefootError
+from surefoot.domain.errors import OutsideFailed, SurefootError
 from surefoot.domain.facts import (
     Act,
     Build,
@@ -101,19 +101,24 @@ class Driver:
 
     async def _drive(self, run: ServiceRun) -> None:
         while True:
-            try:
-                await self.advance(run)
-            except Relieved as relieved:
-                log.warning("%s: %s", run.name, relieved)
-            except SurefootError as error:
-                log.warning("%s: %s", run.name, error)
-            except Exception:  # the engine's edge: one service's fault stops no other
-                log.exception("%s: a fault of Surefoot's own; it tries again", run.name)
+            await self._safely(self.advance(run), run.name)
             pause = TICK_S if run.busy else IDLE_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):  # `wait_for` may lose the order to end
                     await run.wake.wait()
             run.wake.clear()
+
+    async def _safely(self, work: Awaitable[None], of: str) -> bool:
+        """Whether it was done. What stops one service stops no other, nor one change another."""
+        try:
+            await work
+        except SurefootError as error:
+            log.warning("%s: %s", of, error)
+        except Exception:  # the engine's edge
+            log.exception("%s: a fault of Surefoot's own; it tries again", of)
+        else:
+            return True
+        return False
 
     async def advance(self, run: ServiceRun) -> None:
         """One look at a service, and everything that follows from it."""
@@ -139,7 +144,12 @@ class Driver:
         if run.changes:
             seen = await self._seen(run)
             for number in run.to_decide():
-                await self._advance_change(run, run.changes[number], seen)
+                change = run.changes[number]
+                decided = await self._safely(
+                    self._advance_change(run, change, seen), f"{run.name} {number}"
+                )
+                if change.phase in EXPOSED and not decided:
+                    return  # nobody could take it back now: its lease must not be held for ever
             await self._tidy(run, seen)
             self._put_away_settled(run)
         run.decided_at = self.outside.clock.boottime()
@@ -338,12 +348,7 @@ class Driver:
         while True:
             due = max(due + TICK_S, clock.boottime())
             await clock.sleep(max(0.0, due - clock.boottime()))
-            try:
-                await self._look(run)
-            except SurefootError as error:
-                log.warning("%s: nothing is known of this second: %s", run.name, error)
-            except Exception:  # the engine's edge, as above
-                log.exception("%s: a fault of Surefoot's own in the watch", run.name)
+            await self._safely(self._look(run), f"{run.name}: nothing is known of this second")
             if run.busy or run.watch.soak_reading:
                 run.wake.set()
 
