@@ -5,7 +5,8 @@ standard library. FILE is JSON: argv, environment, folder, lock, log, env_file. 
 
 1. the log becomes standard output and error, so no pipe breaks when a supervisor dies;
 2. the lock is taken, and waited for: a second program on the same lock is a hot standby, and a
-   supervisor that was restarted adopts an orphan by waiting behind it;
+   supervisor that was restarted adopts an orphan by waiting behind it. Who waits for a supervisor
+   that has died gives way to who waits for the next one;
 3. process id, start time and name are written into the lock file: the truth of who runs;
 4. the process becomes the program. The lock stays open in it, and ends with it.
 """
@@ -198,9 +199,12 @@ def _redirect(log: str) -> None:
 
 def _take(lock: str, log: str, name: str) -> None:
     held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    supervisor = os.getppid()
 
     def sweep(_signal: int, _frame: FrameType | None) -> None:
         end_leftovers(lock, log)
+        if os.getppid() != supervisor and _succeeded():
+            sys.exit()
 
     signal.signal(signal.SIGALRM, sweep)
     signal.setitimer(signal.ITIMER_REAL, _SWEEP_S, _SWEEP_S)
@@ -212,6 +216,25 @@ def _take(lock: str, log: str, name: str) -> None:
     record = f"{os.getpid()} {mine.started if mine else 0} {name}\n"
     os.pwrite(held, record.ljust(_RECORD_BYTES).encode(), 0)
     os.set_inheritable(held, True)  # noqa: FBT003 -- the signature of the standard library
+
+
+def _succeeded() -> bool:
+    """Whether a younger shim waits for the very same program: a later supervisor's."""
+    mine, wanted = process_stat(os.getpid()), _identity("self")
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        other = process_stat(int(name))
+        if mine and other and other.started > mine.started and _identity(name) == wanted:
+            return True
+    return False
+
+
+def _identity(pid: str) -> tuple[bytes, str]:
+    """What a process was started as, and where; a shim that became its program has another."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read(), os.readlink(f"/proc/{pid}/cwd")
+    except OSError:  # it ended, or is not ours to look into
+        return b"", ""
 
 
 def _become(argv: list[str], environment: Mapping[str, str], folder: str) -> None:
