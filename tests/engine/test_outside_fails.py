@@ -79,6 +79,26 @@ async def test_harm_does_not_wait_for_a_locked_store(world: World):
     assert kinds[-2:] == ["restoring", "restored"]
 
 
+async def test_a_verdict_outlives_a_full_disk_and_the_daemon(world: World):
+    """Neither the store nor the evidence can be written; killed then, its harm is still known."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(5)
+    file = world.run().watch.evidence(number)
+    kept = file.read_bytes()
+    world.store.faults.fail_for(60, "save")
+    world.production.behave("shop", number, Behaviour(errors=0.5))
+    await world.until(lambda: world.share(number) == 0, within=15)
+    await world.end()
+    file.write_bytes(kept)  # what a full disk leaves of it
+    await world.live(60)
+    await world.up()
+    change = await world.until_settled(number, within=60)
+    assert (change.phase, change.cause) == (Phase.RESTORED, Cause.HARM)
+    assert [one.kind for one in await world.ledger(number)].count("restoring") == 1
+
+
 async def test_harm_is_found_although_the_evidence_cannot_be_kept(world: World):
     """A full disk blinds nobody; what was kept before it is whole."""
     await world.open()

@@ -412,6 +412,7 @@ class Driver:
                 return True
         if late:
             run.unsaved.append(saved)
+            await self._keep()
         return late
 
     async def _save_late(self, run: ServiceRun) -> bool:
@@ -430,12 +431,16 @@ class Driver:
         deadline = self.outside.clock.boottime() + WRITTEN_S
         while run.unsaved and self.outside.clock.boottime() < deadline:
             await self.outside.clock.sleep(WRITTEN_LOOK_S)
+        if run.unsaved:
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """What waits for the store goes where neither its lock nor a full disk reaches."""
         waiting = [saved for one in self.runs.values() for saved in one.unsaved]
-        if waiting:
-            try:
-                await self.outside.store.keep(waiting)
-            except OutsideFailed as failed:
-                log.warning("%s", failed)
+        try:
+            await self.outside.store.keep(waiting)
+        except OutsideFailed as failed:
+            log.warning("%s", failed)
 
     def order_late(self, run: ServiceRun, saved: Saved) -> None:
         """An order that is obeyed before it is written down; the driver writes it."""
