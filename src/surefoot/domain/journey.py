@@ -311,7 +311,8 @@ def _watching(facts: Facts) -> Decision:
 
 def _held(facts: Facts) -> bool:
     """Whether no further user may meet it now, whatever the evidence says."""
-    return facts.lane.hold is not None or not facts.world.room
+    world = facts.world
+    return facts.lane.hold is not None or not world.room or world.lagging
 
 
 def _stalled(facts: Facts) -> Wait | None:
