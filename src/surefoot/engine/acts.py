@@ -4,6 +4,7 @@ Giving back, routes and ends are acts of an instant. Checks, build and preparing
 they run as jobs beside the loop and report a finished part.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,7 +37,7 @@ __all__ = ["LEASE_S", "Actor", "PartDone"]
 
 LEASE_S = 10.0
 BUILD_LIMIT_S = 1800.0
-SAID_LINES = 30
+PAGE_TRIES, PAGE_PAUSE_S = 5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +142,48 @@ class Actor:
         """What to look at: the exposed change beside the live release, or that one alone."""
         serving, exposure = run.serving, run.watch.exposure
         canary = exposure.change if exposure else None
-        canary_page = run.manifest_of(canary).release.metrics if canary is not None else None
         return Watched(
             service=run.name,
             canary=await self._arm(run, canary),
             baseline=await self._arm(run, serving.number if serving else None),
             metrics=run.guards(canary) if canary is not None else run.manifest.metrics,
-            metrics_path=run.manifest.release.metrics or canary_page,
+            metrics_path=self._page(run, canary),
             exposed_at=exposure.began if exposure else 0.0,
         )
+
+    async def _lacking(self, run: ServiceRun, change: Change) -> str:
+        """Why it could not be watched: what its own page has not of all that guards it."""
+        own = Watched(
+            service=run.name,
+            canary=await self._arm(run, change.number),
+            baseline=None,
+            metrics=run.guards(change.number),
+            metrics_path=self._page(run, change.number),
+        )
+        try:
+            absent = await self._names(own)
+        except OutsideFailed as failed:
+            return str(failed)
+        if not absent:
+            return ""
+        return (
+            f"Its {own.metrics_path or 'metrics page'} lacks {', '.join(absent)}, so nobody could "
+            "see whether it does harm. Let it print them from its start, at zero, or name a path "
+            "that counts there as `warm`; or first ship a surefoot.toml that declares them no more."
+        )
+
+    async def _names(self, own: Watched) -> tuple[str, ...]:
+        """Asked again for some seconds: a busy host may keep one answer back."""
+        for _ in range(PAGE_TRIES - 1):
+            with suppress(OutsideFailed):
+                return await self.outside.telemetry.names(own)
+            await self.outside.clock.sleep(PAGE_PAUSE_S)
+        return await self.outside.telemetry.names(own)
+
+    def _page(self, run: ServiceRun, release: int | None) -> str | None:
+        """Where metrics are read: the live manifest's path for both releases, if it has one."""
+        own = run.manifest_of(release).release.metrics if release is not None else None
+        return run.manifest.release.metrics or own
 
     async def _arm(self, run: ServiceRun, release: int | None) -> UpstreamArm | None:
         if release is None:
@@ -239,6 +273,8 @@ class Actor:
         live = run.lane.live
         if live is None:
             return finished, None
+        if lacking := await self._lacking(run, change):
+            return Finished(ok=False, code=None, seconds=finished.seconds, said=lacking), None
         path = manifest.release.health
         rehearsal = await self.outside.traffic.rehearse(run.name, live.number, change.number, path)
         if not rehearsal.ok:
