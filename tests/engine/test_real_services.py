@@ -2,7 +2,9 @@
 
 from engine_world import NO_REVIEW, OWN, World
 
+from surefoot.domain.change import Cause, WaitCause
 from surefoot.domain.lifecycle import Phase
+from surefoot.testing import Behaviour
 
 GUARDED = NO_REVIEW + OWN
 
@@ -30,3 +32,50 @@ async def test_a_page_that_does_not_answer_is_asked_again_before_it_is_rejected(
     world.daemon.telemetry.faults.fail("names", 20)
     change = await world.until_settled(await world.ship("another"), within=60)
     assert change.phase is Phase.REJECTED
+
+
+async def test_a_guard_that_falls_silent_holds_and_then_gives_back(world: World):
+    """Its page stops answering while users meet it: a guard that nobody sees guards nothing."""
+    await world.open(more=GUARDED)
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    world.daemon.telemetry.hidden.add("checkout_errors")
+    share = world.share(number)
+    await world.live(25)
+    assert world.share(number) == share
+    assert world.change(number).wait.cause is WaitCause.TELEMETRY
+    change = await world.until_settled(number, within=20)
+    assert (change.phase, change.cause) == (Phase.RESTORED, Cause.UNWATCHED)
+
+
+async def test_the_old_releases_death_is_no_evidence_and_widens_nothing(world: World):
+    """It is held while the old one comes back, told, and then verified: the change did no harm."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    share = world.share(number)
+    world.target.die("shop", 0)
+    await world.live(2)
+    assert world.change(number).wait.then == "it goes on when the old release is well again"
+    assert world.share(number) == share
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED
+    told = [entry for entry in await world.ledger(0) if entry.kind == "ended"]
+    assert [entry.says for entry in told] == [
+        "Instance 0 of 0, which serves users, ended by itself."
+    ]
+
+
+async def test_errors_of_a_dying_old_release_do_not_make_it_the_host(world: World):
+    """It dies again and again, and fails its users meanwhile; nothing of it is the change's."""
+    await world.open(more=NO_REVIEW)
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    for _ in range(10):
+        world.production.behave("shop", 0, Behaviour(errors=0.9))
+        world.target.die("shop", 0)
+        await world.live(3)
+    world.production.behave("shop", 0, Behaviour())
+    assert world.change(number).phase in {Phase.ROLLING_OUT, Phase.VERIFYING}
+    assert (await world.until_settled(number)).phase is Phase.VERIFIED

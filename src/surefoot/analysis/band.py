@@ -56,6 +56,11 @@ class HostWatch:
         self._seconds = self._seconds + 1 if self._arm.value >= ALARM else 0
 
     @property
+    def alarmed(self) -> bool:
+        """Whether there is gross harm, however short."""
+        return self._seconds > 0
+
+    @property
     def hurt(self) -> bool:
         """Whether gross harm has lasted for 20 s."""
         return self._seconds >= LASTING

@@ -37,7 +37,8 @@ class World:
     `share` is what the proxy says this change's share is; `answering` is whether its release is
     healthy there and `old_answering` whether the one that would take over is. `active` counts
     requests that are still open on it. `fenced` tells why the keeper gave it back by itself,
-    `stuck` why it cannot be taken further. `watched_s` is how long the live release was watched.
+    `stuck` why it cannot be taken further. `old_hurt` is whether the old release is dead, or hurt
+    as badly as no change can explain. `watched_s` is how long the live release was watched.
     """
 
     share: float = 0.0
@@ -52,6 +53,7 @@ class World:
     room: bool = True
     lagging: bool = False
     blind_s: float = 0.0
+    old_hurt: bool = False
     host_hurt: bool = False
     in_band: bool = False
     seen_by_users: bool = True

@@ -312,7 +312,12 @@ def _watching(facts: Facts) -> Decision:
 def _held(facts: Facts) -> bool:
     """Whether no further user may meet it now, whatever the evidence says."""
     world = facts.world
-    return facts.lane.hold is not None or not world.room or world.lagging
+    return facts.lane.hold is not None or not world.room or world.lagging or _old_is_hurt(facts)
+
+
+def _old_is_hurt(facts: Facts) -> bool:
+    """Whether what it is compared with, and would be given back to, does not do its part."""
+    return facts.world.old_hurt or not facts.world.old_answering
 
 
 def _stalled(facts: Facts) -> Wait | None:
@@ -322,6 +327,8 @@ def _stalled(facts: Facts) -> Wait | None:
         return Wait(WaitCause.HOLD, since, None, "it goes on when the hold ends")
     if not facts.world.room:
         return Wait(WaitCause.STUCK, since, None, "it goes on when there is disk space")
+    if _old_is_hurt(facts):
+        return Wait(WaitCause.STUCK, since, None, "it goes on when the old release is well again")
     if facts.world.lagging or facts.world.blind_s > 0:
         until = since + facts.rules.blind_limit_s
         return Wait(WaitCause.TELEMETRY, since, until, "it is given back")

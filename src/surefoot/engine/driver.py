@@ -361,6 +361,7 @@ class Driver:
         if exposure and exposure.judging and undecided_s <= run.manifest.rollout.blind_limit_s:
             await self.outside.traffic.renew(run.name, exposure.change, LEASE_S)
         watched = await self.actor.watched(run)
+        await self._look_at_the_living(run, run.serving.number)
         metered = await self.outside.telemetry.look(watched)
         if metered is None:
             return
@@ -369,6 +370,17 @@ class Driver:
             looked_at = exposure.change if exposure else run.serving.number
             instances = await self.outside.target.look(run.name, looked_at)
         run.watch.feed(metered, instances, self.outside.clock.boottime())
+
+    async def _look_at_the_living(self, run: ServiceRun, serving: int) -> None:
+        """Say it when a process that users were on has ended; the supervisor starts it again."""
+        instances = await self.outside.target.look(run.name, serving)
+        ended = run.watch.vitals.feed(serving, instances, self.outside.clock.boottime())
+        if ended:
+            which = ", ".join(str(index) for index in ended)
+            says = f"Instance {which} of {serving}, which serves users, ended by itself."
+            at = self.outside.clock.now()
+            entry = NewEntry(at, run.name, serving, "ended", says, data={"instances": ended})
+            self.order_late(run, Saved(entries=(entry,)))
 
     # --- the ledger ----------------------------------------------------------------------------
 

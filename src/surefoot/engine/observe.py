@@ -68,6 +68,7 @@ async def _world(
         room=room_left(home),
         lagging=exposed and quiet > LAG_S,
         blind_s=quiet if exposed and quiet > LAG_S else 0.0,
+        old_hurt=exposed and watch.old_hurt(boottime),
         host_hurt=exposed and watch.host_hurt,
         in_band=watch.is_in_band(change.worse),
         seen_by_users=watch.seen_by_users,

@@ -33,6 +33,7 @@ from surefoot.domain.change import Change, Harm
 from surefoot.domain.lifecycle import LIVE
 from surefoot.domain.verdict import Reading, Word
 from surefoot.engine.evidence import read_evidence
+from surefoot.engine.vitals import Vitals
 from surefoot.ports import InstanceFacts, Metered
 
 __all__ = ["BAND_S", "Exposure", "Watch"]
@@ -122,6 +123,11 @@ class Exposure:
             if isinstance(row, RatioTick):
                 self.tallies.setdefault(row.metric, Tally()).add(row)
 
+    def lacks(self, missing: Iterable[str]) -> bool:
+        """Whether any of these must be known: without it, the change is not watched as declared."""
+        required = (one.name for one in self.judge.plan.metrics if one.required)
+        return not set(missing).isdisjoint(required)
+
     @property
     def reading(self) -> Reading | None:
         """The judge's answer; None until the first second is over."""
@@ -149,7 +155,8 @@ class Watch:
     soak_reading: Reading | None = None
     recent: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=int(BAND_S)))
     after_undo: deque[tuple[Row, ...]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    last_tick: float | None = None  # boottime of the last look that brought anything
+    last_tick: float | None = None  # boottime of the last look that brought all that must be known
+    vitals: Vitals = field(default_factory=Vitals)
     last: Metered | None = None
     watched_s: float = 0.0
     going_back: bool = False
@@ -244,7 +251,11 @@ class Watch:
         self.last = metered
         self.recent.append(metered.rows)
         exposure = self.exposure
-        if exposure is None or _speaks(metered.rows, Arm.CANARY):
+        recovering = self.vitals.recovering(now)
+        if exposure is None or (
+            _speaks(metered.rows, Arm.CANARY)
+            and (recovering or not exposure.lacks(metered.missing))
+        ):
             self.last_tick = now
         if exposure:
             exposure.count(metered.rows)
@@ -262,7 +273,9 @@ class Watch:
         if fact:
             exposure.write((FactRow(t=t, fact=fact),))
         exposure.judge.close_tick()
-        if exposure.host:
+        if recovering:
+            exposure.host = _host(exposure.judge.plan)
+        elif exposure.host:
             exposure.host.feed(*_errors(metered.rows, Arm.BASELINE))
 
     def _remember(self, metered: Metered) -> None:
@@ -296,6 +309,12 @@ class Watch:
         if self.exposure and self.exposure.change == change.number:
             return self.exposure.reading
         return None
+
+    def old_hurt(self, now: float) -> bool:
+        """Whether the old release is hurt at this moment, by its death or by gross errors."""
+        exposure = self.exposure
+        alarmed = exposure and exposure.judging and exposure.host and exposure.host.alarmed
+        return bool(alarmed) or self.vitals.recovering(now)
 
     @property
     def host_hurt(self) -> bool:
