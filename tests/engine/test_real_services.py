@@ -79,3 +79,19 @@ async def test_errors_of_a_dying_old_release_do_not_make_it_the_host(world: Worl
     world.production.behave("shop", 0, Behaviour())
     assert world.change(number).phase in {Phase.ROLLING_OUT, Phase.VERIFYING}
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+async def test_an_undone_release_covers_for_a_dead_one_until_that_is_back(world: World):
+    """Ended before, it would leave nobody to answer."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.live(3)
+    world.production.behave("shop", 0, Behaviour(healthy=False))
+    await world.undo(number)
+    await world.live(30)
+    assert number in await world.target.running("shop")
+    world.production.behave("shop", 0, Behaviour())
+    await world.until_phase(number, Phase.RESTORED, within=30)
+    await world.live(5)
+    assert number not in await world.target.running("shop")

@@ -396,7 +396,7 @@ def _way_back(facts: Facts) -> tuple[Act, ...]:
         acts.append(StartRelease(lane.live.number))
     if world.share != 0:
         acts.append(GiveBack())
-    elif not world.ended:
+    elif not world.ended and world.old_answering:  # until then it covers for the old one
         drained = facts.now >= (change.stamps.undo_at or 0) + facts.rules.undo_drain_s
         dead = change.worse in {"dead", "crash_loop", "silent", "hanging"}
         if drained or dead or world.active == 0:
