@@ -250,6 +250,9 @@ class Target(Protocol):
     async def said(self, service: str, release: int, lines: int) -> str:
         """The end of what its instances wrote."""
 
+    async def in_the_way(self, listen: Address) -> str | None:
+        """Who holds an address where users are to come in, if not this installation itself."""
+
 
 # --- traffic -----------------------------------------------------------------------------------
 

@@ -1,9 +1,13 @@
 """What services do to those who watch them: pages that fall silent, releases that die."""
 
-from engine_world import NO_REVIEW, OWN, World
+import pytest
+from engine_world import ANA, NO_REVIEW, OWN, World
 
-from surefoot.domain.change import Cause, WaitCause
+from surefoot.domain.change import Cause, Intent, WaitCause
+from surefoot.domain.errors import Refused
 from surefoot.domain.lifecycle import Phase
+from surefoot.domain.manifest import Address
+from surefoot.engine.control import ShipOrder
 from surefoot.testing import Behaviour
 
 GUARDED = NO_REVIEW + OWN
@@ -95,3 +99,15 @@ async def test_an_undone_release_covers_for_a_dead_one_until_that_is_back(world:
     await world.until_phase(number, Phase.RESTORED, within=30)
     await world.live(5)
     assert number not in await world.target.running("shop")
+
+
+async def test_an_address_that_somebody_holds_is_refused_before_anything_starts(world: World):
+    """Who holds it is said; once it is free, the same order is taken."""
+    listen = Address("127.0.0.1", 8080)
+    world.target.taken[listen] = "process 4711 (python app.py)"
+    with pytest.raises(Refused, match=r"127.0.0.1:8080: it is held by process 4711"):
+        await world.open()
+    assert await world.target.running("shop") == ()
+    world.target.taken.clear()
+    order = ShipOrder("shop", world.tips["shop"], Intent("first"), adopt=True)
+    await world.desk.ship(order, ANA)

@@ -14,6 +14,7 @@ from surefoot.adapters.processes import ProcessTarget, listeners, procfs
 from surefoot.adapters.processes.files import trim
 from surefoot.adapters.processes.free_ports import choose_ports, default_ports
 from surefoot.domain.errors import OutsideFailed, Refused
+from surefoot.domain.manifest import Address
 
 pytest_plugins = ("process_world",)
 
@@ -320,3 +321,14 @@ def test_listeners_are_found(family, host):
             assert listeners.listening_inodes(port) == set(listeners._read(port)) == {inode}
         assert listeners.listening_inodes(bound.getsockname()[1]) == set()
     assert listeners.listening_inodes(port) == set()
+
+
+async def test_who_holds_an_address_is_said(target):
+    """By process and command; a free address is nobody's, and so is one beside it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        held = await target.in_the_way(Address("127.0.0.1", port))
+        assert held is not None
+        assert held.startswith(f"process {os.getpid()} (")
+        assert await target.in_the_way(Address("127.0.0.2", port)) is None
+    assert await target.in_the_way(Address("127.0.0.1", port)) is None

@@ -21,6 +21,7 @@ from surefoot.domain.change import (
 )
 from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
+from surefoot.domain.manifest import Address
 from surefoot.engine.control import Health, LogQuery, ShipOrder
 from surefoot.engine.doctor import examine
 from surefoot.engine.driver import Driver
@@ -187,6 +188,8 @@ class Desk(Keys):
         run = self._run(order.service)
         async with run.shipping:  # a remote that does not answer holds up its own service alone
             proposal = await propose(run, order, by, 0, self.outside)
+            if run.lane.live is None:
+                await self._refuse_taken(proposal.manifest.listen)
             async with self._numbering:
                 first = order.adopt and 0 not in run.changes
                 number = 0 if first else self._next_number()
@@ -213,6 +216,15 @@ class Desk(Keys):
                 undo = Order(by, self.outside.clock.now(), because)
                 says = f"{one.number} makes room for {number}, the same on its new base."
                 yield _Move(replace(one, undo=undo), "undo", says)
+
+    async def _refuse_taken(self, listen: Address) -> None:
+        """Raises `Refused` when somebody else listens where the first users are to come in."""
+        holder = await self.outside.target.in_the_way(listen)
+        if holder is not None:
+            raise Refused(
+                f"Nobody else can listen on {listen}: it is held by {holder}.",
+                cure="End that process, or give [service] another `listen` in surefoot.toml.",
+            )
 
     def _next_number(self) -> int:
         runs = self.driver.runs.values()

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from itertools import count
 
+from surefoot.domain.manifest import Address
 from surefoot.ports import Clock, Finished, InstanceFacts, ReleaseSpec
 from surefoot.testing.faults import Faults
 from surefoot.testing.production import Production
@@ -31,6 +32,7 @@ class MemoryTarget:
     def __init__(self, production: Production, clock: Clock) -> None:
         """Take the production in which releases behave."""
         self.faults = Faults(clock)
+        self.taken: dict[Address, str] = {}  # who holds an address, as a sentence's subject
         self._production = production
         self._clock = clock
         self._running: dict[tuple[str, int], _Running] = {}
@@ -92,6 +94,11 @@ class MemoryTarget:
         """The end of what its instances wrote."""
         await self.faults.meet("said")
         return f"release {release} of {service} has nothing to say in {lines} lines"
+
+    async def in_the_way(self, listen: Address) -> str | None:
+        """Who holds an address, as a test has said."""
+        await self.faults.meet("in_the_way")
+        return self.taken.get(listen)
 
     def die(self, service: str, release: int) -> None:
         """Its processes die now; the supervisor starts them again a second later."""

@@ -1,13 +1,15 @@
 """Ports for instances: outside the range that the kernel lends to connections, and free."""
 
+import errno
 import socket
 import zlib
 from collections.abc import Collection
 
 from surefoot.adapters.processes.procfs import ephemeral_ports
 from surefoot.domain.errors import OutsideFailed
+from surefoot.domain.manifest import Address
 
-__all__ = ["choose_ports", "default_ports"]
+__all__ = ["choose_ports", "default_ports", "in_use"]
 
 _WIDTH = 10_000
 _LOWEST = 1024  # below, only root may listen
@@ -19,6 +21,18 @@ def default_ports() -> range:
     if lent.start - _LOWEST >= _WIDTH:
         return range(lent.start - _WIDTH, lent.start)
     return range(lent.stop, 65_536)
+
+
+def in_use(address: Address) -> bool:
+    """Whether somebody listens at this address now, even one who would share it."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address.host, address.port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def choose_ports(ports: range, count: int, taken: Collection[int], where: str) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ __all__ = [
     "listening",
     "send",
     "takers",
+    "who_listens",
 ]
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -127,6 +128,12 @@ def listening(group: int | None, port: int) -> Listening:
         for pid in members(group):
             others.difference_update(opened(pid))
     return Listening(itself=others != wanted, others=bool(others))
+
+
+def who_listens(port: int) -> tuple[int, ...]:
+    """The processes that listen on this TCP port, as far as they are ours to look into."""
+    wanted = {f"socket:[{inode}]" for inode in listening_inodes(port)}
+    return tuple(pid for pid in _processes() if not wanted.isdisjoint(opened(pid)))
 
 
 def ephemeral_ports() -> range:

@@ -14,10 +14,11 @@ import aiohttp
 
 from surefoot.adapters.processes import procfs
 from surefoot.adapters.processes.files import read_text, tail, trim, write_text
-from surefoot.adapters.processes.free_ports import choose_ports, default_ports
+from surefoot.adapters.processes.free_ports import choose_ports, default_ports, in_use
 from surefoot.adapters.processes.shim import secret_values
 from surefoot.adapters.processes.supervisor import SupervisorPrograms
 from surefoot.domain.errors import OutsideFailed, Refused
+from surefoot.domain.manifest import Address
 from surefoot.ports import Clock, Finished, InstanceFacts, Program, ReleaseSpec
 
 __all__ = ["ProcessTarget"]
@@ -28,6 +29,7 @@ _POLL_S = 0.03
 _HEALTH_S = 2.0
 _PORT_TRIES = 4
 _SAID_LINES = 40
+_SAID_COMMAND = 200
 _SAID_BYTES = 64_000
 _LOG_BYTES = 20_000_000
 _REMEMBERED = 5  # ended releases whose output is kept
@@ -155,6 +157,10 @@ class ProcessTarget:
         """The end of what each instance wrote, without the values of its env_file."""
         return await asyncio.to_thread(self._said, service, release, lines)
 
+    async def in_the_way(self, listen: Address) -> str | None:
+        """Who holds an address where users are to come in, if not this installation itself."""
+        return await asyncio.to_thread(self._in_the_way, listen)
+
     # --- starting ---
 
     async def _instance_ready(
@@ -262,6 +268,16 @@ class ProcessTarget:
         if len(texts) == 1:
             return "\n".join(texts[0][1])
         return "\n".join(f"[{index}] {line}" for index, text in texts for line in text)
+
+    def _in_the_way(self, listen: Address) -> str | None:
+        if not in_use(listen):
+            return None
+        home = str(self._folder.parent)
+        for pid in procfs.who_listens(listen.port):
+            command = " ".join(procfs.command(pid))
+            # Our own proxy keeps the address of a first release that did not come up.
+            return None if home in command else f"process {pid} ({command[:_SAID_COMMAND]})"
+        return "a process of another user"
 
     def _booted_at(self) -> float:
         """When the host started, in epoch seconds; the same value until it starts again.
