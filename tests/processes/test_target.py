@@ -332,3 +332,15 @@ async def test_who_holds_an_address_is_said(target):
         assert held.startswith(f"process {os.getpid()} (")
         assert await target.in_the_way(Address("127.0.0.2", port)) is None
     assert await target.in_the_way(Address("127.0.0.1", port)) is None
+
+
+async def test_the_log_of_a_release_that_nobody_looks_at_is_bounded_too(target, release):
+    """A look at one release sets aside what another one of its service wrote, ended or warm."""
+    await up(target, release(release=2))
+    running = target._release("shop", 1)
+    running.mkdir(parents=True)
+    log = running / "0.log"
+    log.write_bytes(b"")
+    os.truncate(log, 20_000_001)
+    await target.look("shop", 2)
+    assert log.stat().st_size == 0

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -76,6 +77,7 @@ class ProcessTarget:
         self._programs = programs
         self._clock = clock
         self._ports = default_ports() if ports is None else ports
+        self._trimming = threading.Lock()  # a second copy at once would begin in the middle
 
     async def start(self, spec: ReleaseSpec) -> tuple[InstanceFacts, ...]:
         """Start it, or find it running under the same description.
@@ -254,8 +256,9 @@ class ProcessTarget:
 
     def _facts(self, folder: Path, known: _Running) -> tuple[InstanceFacts, ...]:
         booted = self._booted_at()
-        for index in range(len(known.ports)):
-            trim(folder / f"{index}.log", _LOG_BYTES)
+        with self._trimming:
+            for log in folder.parent.glob("*/*.log"):  # one that is only kept warm may shout, too
+                trim(log, _LOG_BYTES)
         return tuple(_fact(folder, index, port, booted) for index, port in enumerate(known.ports))
 
     def _said(self, service: str, release: int, lines: int) -> str:
