@@ -87,8 +87,11 @@ class Scm(Protocol):
     async def descends(self, service: str, revision: str, base: str) -> bool:
         """Whether `base` is an ancestor of `revision`, or the same."""
 
-    async def study(self, service: str, base: str | None, revision: str) -> Study:
-        """Commits, people, size and identity of `base..revision` (base None: the tip commit)."""
+    async def study(self, service: str, base: str | None, revision: str, folder: str = "") -> Study:
+        """Commits, people, size and identity of `base..revision` (base None: the tip commit).
+
+        What belongs to a manifest of a folder other than `folder` is left out.
+        """
 
     async def read(self, service: str, revision: str, path: str) -> str | None:
         """A text file at a revision, or None. Raises `BadRevision` when it is not UTF-8 text."""

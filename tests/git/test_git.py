@@ -330,6 +330,25 @@ async def test_a_study_names_people_size_and_trailers(scm: GitScm, commit: Commi
     assert (study.diff.added, study.diff.removed) == (2, 1)
 
 
+async def test_what_belongs_to_another_manifest_is_left_out(scm: GitScm, commit: Commit) -> None:
+    """Two services and a shared library in one repository: each is told what concerns it."""
+    base = commit("Two", one__surefoot_toml="1\n", two__surefoot_toml="1\n", lib_py="1\n")
+    first = commit("Only one", one__a_py="1\n")
+    shared = commit("Shared", lib_py="2\n")
+    both = commit("Both", one__a_py="2\n", two__b_py="2\n")
+    await scm.fetch(SHOP)
+    one = await scm.study(SHOP, base, both, "one")
+    two = await scm.study(SHOP, base, both, "two")
+    assert [each.id for each in one.commits] == [first, shared, both]
+    assert one.diff.files == ("lib.py", "one/a.py")
+    assert [each.id for each in two.commits] == [shared, both]
+    assert two.diff.files == ("lib.py", "two/b.py")
+    nothing = await scm.study(SHOP, base, first, "two")
+    assert (nothing.commits, nothing.diff.files) == ((), ())
+    whole = await scm.study(SHOP, base, both)
+    assert whole.diff.files == ("lib.py",)
+
+
 async def test_without_a_base_it_is_the_tip_alone(scm: GitScm, commit: Commit) -> None:
     """The first release is studied by its last commit, the very first one included."""
     root = commit("Root", a_py="1\n2\n")

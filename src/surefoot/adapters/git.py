@@ -72,6 +72,7 @@ SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 REVISION = re.compile(r"(?P<name>\w[\w./@+#=,-]*)(?P<back>(?:[~^][0-9]{0,4}){0,8})")
 NOT_IN_A_NAME = ("..", "@{", "//", "/.", ".lock/")
 NOT_AT_ITS_END = (".", "/", ".lock")
+MANIFEST = "surefoot.toml"
 LONGEST_REVISION = 250
 
 ADDRESS = re.compile(r"(?:https?|ssh|git|file)://\S+|(?:[\w.-]+@)?[\w.-]+:(?!:)[^\s:]\S*")
@@ -191,29 +192,31 @@ class GitScm:
         _succeeded(answer, f"The ancestors of {tip[:12]} could not be read")
         return True
 
-    async def study(self, service: str, base: str | None, revision: str) -> Study:
+    async def study(self, service: str, base: str | None, revision: str, folder: str = "") -> Study:
         """Commits (oldest first), people, size and identity of `base..revision`.
 
-        Without a base it is the tip commit alone, against its first parent.
+        Without a base it is the tip commit alone, against its first parent; with one, what belongs
+        to a manifest of another folder is left out: `folder` is the service's own.
 
         Raises:
             BadRevision: one of them is malformed or not there.
             Refused: the diff is larger than 128 MB.
         """
         tip = await self.resolve(service, revision)
+        others: tuple[str, ...] = ()
         if base is None:
             which: tuple[str, ...] = ("--max-count=1", tip)
             start = await self._parent(service, tip)
         else:
             start = await self.resolve(service, base)
-            which = (f"{start}..{tip}",)
+            which, others = (f"{start}..{tip}",), await self._others(service, tip, folder)
         fields = "--format=tformat:" + "%x00".join(LOG_FIELDS)
         whole = ("--binary", "--full-index")
         said, counts, patch, patches = await asyncio.gather(
-            self._run(service, *LOG, "-z", "--no-color", fields, *which, "--"),
-            self._run(service, *DIFF, "--numstat", "-z", start, tip, "--"),
-            self._run(service, *DIFF, *whole, start, tip, "--"),
-            self._run(service, *DIFFS, *whole, *which, "--"),
+            self._run(service, *LOG, "-z", "--no-color", fields, *which, "--", *others),
+            self._run(service, *DIFF, "--numstat", "-z", start, tip, "--", *others),
+            self._run(service, *DIFF, *whole, start, tip, "--", *others),
+            self._run(service, *DIFFS, *whole, *which, "--", *others),
         )
         for answer in (said, counts, patch, patches):
             _succeeded(answer, f"The change {start[:12]}..{tip[:12]} could not be read")
@@ -285,6 +288,19 @@ class GitScm:
                 f"{folder} cannot be removed: {error.strerror}.",
                 cure="Remove what another user wrote there.",
             ) from error
+
+    async def _others(self, service: str, tip: str, folder: str) -> tuple[str, ...]:
+        """Pathspecs that leave out the folders of other manifests; the nearest above counts."""
+        listed = await self._run(service, "ls-tree", "-r", "-z", "--name-only", "--full-tree", tip)
+        _succeeded(listed, f"The files of {tip[:12]} could not be listed")
+        names = (PurePosixPath(os.fsdecode(one)) for one in listed.out.split(b"\0"))
+        own = PurePosixPath(folder)
+        found = {name.parent for name in names if name.name == MANIFEST}
+        return tuple(
+            f":(top,exclude,literal){each}"
+            for each in sorted(found)
+            if each not in {own, *own.parents}
+        )
 
     async def _parent(self, service: str, tip: str) -> str:
         answer = await self._run(

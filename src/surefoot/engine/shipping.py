@@ -53,7 +53,14 @@ async def propose(
     base = _base_of(run, order.intent)
     if base:
         await _descends(outside, run.name, revision, base)
-    study = await scm.study(run.name, base.revision if base else None, revision)
+    folder = run.record.folder
+    study = await scm.study(run.name, base.revision if base else None, revision, folder)
+    if base and not study.commits:
+        raise Refused(
+            f"Nothing of {run.name} is in the commits behind {base.revision[:7]}: they touch the "
+            "folders of other services alone.",
+            cure="Ship them from there, or commit something here first.",
+        )
     text = await _manifest_text(run, revision, outside)
     manifest = parse_manifest(
         text, place=f"surefoot.toml at {revision[:7]}", folder=run.record.folder
@@ -153,9 +160,11 @@ async def _standing(
     if old == new:
         return last.approvals
     if await scm.descends(run.name, new, old):
-        between = await scm.study(run.name, old, new)
+        between = await scm.study(run.name, old, new, run.record.folder)
     elif await scm.descends(run.name, old, new):
-        between = await scm.study(run.name, new, old)  # what it stood on went away
+        between = await scm.study(
+            run.name, new, old, run.record.folder
+        )  # what it stood on went away
     else:
         return ()
     return () if set(between.diff.files) & set(study.diff.files) else last.approvals

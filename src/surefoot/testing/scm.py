@@ -89,8 +89,9 @@ class MemoryScm:
         await self.faults.meet("descends")
         return any(one.commit.id == base for one in self._line(service, revision))
 
-    async def study(self, service: str, base: str | None, revision: str) -> Study:
-        """Commits, people, size and identity of `base..revision`."""
+    async def study(self, service: str, base: str | None, revision: str, folder: str = "") -> Study:
+        """Commits, people, size and identity of `base..revision`; no other folder is known here."""
+        del folder
         await self.faults.meet("study")
         line = list(self._line(service, revision))
         below = [one.commit.id for one in line]
