@@ -153,12 +153,14 @@ def test_host_is_hurt_when_the_baseline_stays_bad():
         watch.feed(60, 200)
         seconds += 1
     assert 20 <= seconds <= 25
-    spike = HostWatch(0.01, 1.0)
-    for _ in range(5):
-        spike.feed(60, 200)
-    for _ in range(30):
-        spike.feed(2, 200)
-    assert not spike.hurt
+    for p, phi, usual in ((0.01, 1.0, 2), (0.0001, 3.0, 0)):
+        spike = HostWatch(p, phi)
+        for _ in range(5):
+            spike.feed(60, 200)
+        for _ in range(30):
+            spike.feed(usual, 200)
+            assert not spike.hurt
+        assert not spike.alarmed
 
 
 def test_soak_sees_gross_harm_and_leaves_chance_alone():

@@ -1,5 +1,6 @@
 """Whether a metric is where it used to be, and whether the old release is hurt as well."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from math import inf, sqrt
 
@@ -11,6 +12,7 @@ __all__ = ["ENOUGH_REQUESTS", "HostWatch", "in_band", "latency_in_band"]
 ENOUGH_REQUESTS = 50
 WIDER, POINTS = 1.5, 0.005
 ERRORS = 2.0  # standard errors of what was counted
+CALM = 5  # seconds in which the rate must be back, for a spike to be over
 LASTING = 20  # seconds for which harm to both arms must last
 
 
@@ -47,11 +49,21 @@ class HostWatch:
 
     def __init__(self, p: float, phi: float) -> None:
         """Compare the baseline with its own last hour: its rate p, its over-dispersion phi."""
+        self._p, self._phi = p, phi
         self._arm = OneArm(p, phi)
         self._seconds = 0
+        self._lately: deque[tuple[float, float]] = deque(maxlen=CALM)
 
     def feed(self, bad: float, all_: float) -> None:
-        """Take one second of the baseline."""
+        """Take one second of the baseline.
+
+        Where errors are rare the evidence of a spike would stand for minutes after it: once the
+        rate is back in its band, it begins anew.
+        """
+        self._lately.append((bad, all_))
+        bads, alls = (sum(each) for each in zip(*self._lately, strict=True))
+        if len(self._lately) == CALM and in_band(self._p, bads, alls):
+            self._arm = OneArm(self._p, self._phi)
         self._arm.step(bad, all_)
         self._seconds = self._seconds + 1 if self._arm.value >= ALARM else 0
 
