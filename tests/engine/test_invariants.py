@@ -242,7 +242,7 @@ async def test_8_a_change_that_cannot_even_be_decided_blocks_nobody(world: World
 
 
 async def test_9_unknown_state_is_left_alone_and_alarmed(world: World, caplog):
-    """It is neither loaded nor written over, and the service goes on without it."""
+    """It is neither loaded nor written over, and nothing is decided where it belongs."""
     await world.open()
     number = await world.ship()
     await world.until_settled(number)
@@ -251,7 +251,7 @@ async def test_9_unknown_state_is_left_alone_and_alarmed(world: World, caplog):
     parked = world.store._changes["shop", later]
     world.store.park("shop", later)
     await world.up()
-    assert f"shop {later} was written by a newer Surefoot" in caplog.text
+    assert f"shop is parked: a newer Surefoot wrote {later}" in caplog.text
     await world.live(30)
     assert later not in world.run().changes
     assert world.store._changes["shop", later] == parked
