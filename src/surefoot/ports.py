@@ -207,7 +207,10 @@ class Programs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSpec:
-    """All that is needed to run a release as processes on this host."""
+    """All that is needed to run a release as processes on this host.
+
+    `upstream` is where one listens that somebody else runs: it is neither started nor ended.
+    """
 
     service: str
     release: int
@@ -219,17 +222,26 @@ class ReleaseSpec:
     health: str
     ready_s: float
     stop_timeout_s: float
+    upstream: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceFacts:
-    """One process of a release as it is now. `started` with `pid` tells a restart from a stay."""
+    """One process of a release as it is now. `started` with `pid` tells a restart from a stay.
+
+    Neither is known of an upstream, which is only seen to listen.
+    """
 
     index: int
     port: int
     pid: int | None
     started: float | None
     listening: bool
+
+    @property
+    def up(self) -> bool:
+        """Whether it is there."""
+        return self.pid is not None or self.listening
 
 
 class Target(Protocol):

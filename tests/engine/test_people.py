@@ -241,9 +241,9 @@ def _folder(home: Path) -> dict[str, str]:
     }
 
 
-async def test_what_is_for_a_later_version_is_refused_and_not_passed_over(world: World):
-    """A process that somebody else starts would be left without its users."""
+async def test_an_upstream_on_another_host_is_refused_and_not_passed_over(world: World):
+    """A process that cannot be stood in front of would be left without its users."""
     await world.up()
-    text = manifest("shop", 8080).replace("[release]", 'upstream = "127.0.0.1:9000"\n[release]')
-    with pytest.raises(Refused, match="for a later version"):
+    text = manifest("shop", 8080).replace("[release]", 'upstream = "10.0.0.5:9000"\n[release]')
+    with pytest.raises(Refused, match="loopback"):
         await world.desk.register("shop", "", text, ANA)

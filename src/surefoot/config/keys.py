@@ -25,7 +25,7 @@ KEYS: tuple[Key, ...] = (
         "service.upstream",
         "address",
         "none",
-        "a process that Surefoot does not start; for a later version",
+        "what runs today, on 127.0.0.1: `adopt` leaves it alone and stands in front of it",
     ),
     Key("release.build", "argv", "none", "makes the release, in its own checkout"),
     Key("release.run", "argv", "required", "starts one instance; it gets PORT"),

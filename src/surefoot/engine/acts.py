@@ -245,6 +245,8 @@ class Actor:
 
     async def _build(self, run: ServiceRun, change: Change) -> Finished:
         """A clean checkout, built; it is what will run."""
+        if _upstream(run, change):
+            return Finished(ok=True, code=0, seconds=0.0, said="it runs already, by other hands")
         root = self.folder(run, change, "tree")
         await self.outside.scm.checkout(run.name, change.revision, root)
         build = run.manifest_of(change.number).release.build
@@ -297,7 +299,13 @@ class Actor:
             health=rules.health,
             ready_s=rules.ready_s,
             stop_timeout_s=rules.stop_timeout_s,
+            upstream=_upstream(run, change),
         )
+
+
+def _upstream(run: ServiceRun, change: Change) -> Address | None:
+    """Where the first baseline listens, if somebody else runs it. What comes after is ours."""
+    return run.manifest_of(change.number).upstream if change.base is None else None
 
 
 def arm_of(release: int, instances: tuple[InstanceFacts, ...]) -> UpstreamArm:

@@ -29,7 +29,7 @@ from surefoot.engine.evidence import evidence_text, has_evidence
 from surefoot.engine.keys import Keys
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
-from surefoot.engine.shipping import propose, refuse_later_keys
+from surefoot.engine.shipping import propose, refuse_distant_upstream
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
 from surefoot.engine.telling import (
     change_status,
@@ -79,7 +79,7 @@ class Desk(Keys):
     async def register(self, source: str, folder: str, manifest: str, by: Person) -> ServiceStatus:
         """Know a service by its manifest's text and its source; again is the same."""
         parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
-        refuse_later_keys(parsed)
+        refuse_distant_upstream(parsed)
         async with self._numbering:
             known = self.driver.runs.get(parsed.name)
             if known is None:

@@ -62,7 +62,7 @@ async def _world(
         old_answering=seen.healthy.get(old) if old is not None else None,
         old_running=bool(old_instances) or old is None,
         active=_active(run, change),
-        ended=not any(one.pid for one in instances),
+        ended=not any(one.up for one in instances),
         fenced=fenced if mine or share == 0 else None,
         stuck=_stuck(run, change),
         room=room_left(home),

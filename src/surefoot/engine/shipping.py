@@ -15,7 +15,7 @@ from surefoot.engine.control import ShipOrder
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Study
 
-__all__ = ["Proposal", "propose", "refuse_later_keys"]
+__all__ = ["Proposal", "propose", "refuse_distant_upstream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ async def propose(
             f"surefoot.toml at {revision[:7]} names '{manifest.name}', not '{run.name}'.",
             cure="A service keeps its name; put the name back.",
         )
-    refuse_later_keys(manifest)
+    refuse_distant_upstream(manifest)
     intent = _intent(order.intent, study, lane, tried)
     _known_names(intent, run, manifest)
     carried = _carried_by(intent, study, lane)
@@ -170,13 +170,12 @@ async def _standing(
     return () if set(between.diff.files) & set(study.diff.files) else last.approvals
 
 
-def refuse_later_keys(manifest: Manifest) -> None:
-    """What would otherwise be passed over in silence. Raises `Refused`."""
-    if manifest.upstream:
+def refuse_distant_upstream(manifest: Manifest) -> None:
+    """One machine is what this version knows. Raises `Refused`."""
+    if manifest.upstream and manifest.upstream.host not in {"127.0.0.1", "localhost"}:
         raise Refused(
-            "`service.upstream` is for a later version: nothing would stand in front of "
-            f"{manifest.upstream}.",
-            cure="Leave it out: `surefoot adopt` starts your revision on a port of its own.",
+            f"`service.upstream` {manifest.upstream} is not on this host's loopback.",
+            cure="Surefoot stands in front of processes on its own host: 127.0.0.1:PORT.",
         )
 
 

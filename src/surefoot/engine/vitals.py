@@ -15,7 +15,7 @@ class Vitals:
     """The processes of the release that serves, as they were last seen."""
 
     _release: int | None = None
-    _known: dict[int, tuple[int, float | None]] = field(default_factory=dict)
+    _known: dict[int, tuple[int | None, float | None]] = field(default_factory=dict)
     _unwell_at: float | None = None
 
     def feed(self, release: int, instances: Sequence[InstanceFacts], now: float) -> tuple[int, ...]:
@@ -23,7 +23,7 @@ class Vitals:
         if release != self._release:
             self._release, self._known, self._unwell_at = release, {}, None
         before = self._known
-        self._known = {one.index: (one.pid, one.started) for one in instances if one.pid}
+        self._known = {one.index: (one.pid, one.started) for one in instances if one.up}
         ended = tuple(
             index for index, process in before.items() if self._known.get(index) != process
         )

@@ -76,7 +76,7 @@ async def _bring_back(driver: Driver, run: ServiceRun) -> None:
     none of this.
     """
     live = run.lane.live
-    if live and not any(one.pid for one in await driver.outside.target.look(run.name, live.number)):
+    if live and not any(one.up for one in await driver.outside.target.look(run.name, live.number)):
         finished = await driver.actor.bring_up(run, live)
         if not finished.ok:
             log.warning("%s %s did not start: %s", run.name, live.number, finished.said)

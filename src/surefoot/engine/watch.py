@@ -385,7 +385,7 @@ def _observation(
 
 
 def _alive(instances: Sequence[InstanceFacts]) -> tuple[tuple[int, float, bool], ...]:
-    return tuple((one.pid, one.started or 0.0, one.listening) for one in instances if one.pid)
+    return tuple((one.pid or 0, one.started or 0.0, one.listening) for one in instances if one.up)
 
 
 def _live_observation(

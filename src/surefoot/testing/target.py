@@ -45,6 +45,8 @@ class MemoryTarget:
         key = (spec.service, spec.release)
         if key not in self._running:
             ports = tuple(next(self._ports) for _ in range(spec.instances))
+            if spec.upstream:
+                ports = (spec.upstream.port,)
             self._running[key] = _Running(spec, ports)
             self._rise(key)
         return await self.look(*key)

@@ -39,10 +39,14 @@ _SECRET_LENGTH = 4  # shorter values are no secrets, and hiding each "1" would h
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """What is remembered beside a release, so that another daemon finds it."""
+    """What is remembered beside a release, so that another daemon finds it.
+
+    One that is not our `own` was running before us: it is neither started nor ended here.
+    """
 
     ports: tuple[int, ...]
     env_file: str | None
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,9 @@ class ProcessTarget:
         """
         folder = self._release(spec.service, spec.release)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if spec.upstream:
+            self._write(spec, _Running((spec.upstream.port,), None, own=False))
+            return await self.look(spec.service, spec.release)
         known = self._read(spec.service, spec.release)
         if known is None:
             for log in folder.glob("*.log*"):  # of an earlier life of this release
@@ -111,6 +118,8 @@ class ProcessTarget:
         """
         began = self._clock.boottime()
         deadline = began + spec.ready_s
+        if spec.upstream:
+            return await self._upstream_ready(spec, spec.upstream.port, deadline)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HEALTH_S)) as http:
             outcomes = await asyncio.gather(
                 *(
@@ -142,7 +151,7 @@ class ProcessTarget:
         known = self._read(service, release)
         if known is None:
             return
-        names = (_name(service, release, index) for index in range(len(known.ports)))
+        names = [_name(service, release, index) for index in range(len(known.ports) * known.own)]
         await asyncio.gather(*(self._programs.drop(name, kill=kill) for name in names))
         folder = self._release(service, release)
         (folder / "state.json").replace(folder / "ended.json")
@@ -164,6 +173,18 @@ class ProcessTarget:
         return await asyncio.to_thread(self._in_the_way, listen)
 
     # --- starting ---
+
+    async def _upstream_ready(self, spec: ReleaseSpec, port: int, deadline: float) -> Finished:
+        """Wait until what somebody else runs answers its health path."""
+        began = self._clock.boottime()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HEALTH_S)) as http:
+            while trouble := await _asked(http, port, spec.health):
+                if self._clock.boottime() >= deadline:
+                    text = f"What should run already, on port {port}, is not well: {trouble}."
+                    return Finished(ok=False, code=None, seconds=spec.ready_s, said=text)
+                await self._clock.sleep(_POLL_S)
+        seconds = self._clock.boottime() - began
+        return Finished(ok=True, code=0, seconds=seconds, said="")
 
     async def _instance_ready(
         self, spec: ReleaseSpec, index: int, http: aiohttp.ClientSession, deadline: float
@@ -259,6 +280,8 @@ class ProcessTarget:
         with self._trimming:
             for log in folder.parent.glob("*/*.log"):  # one that is only kept warm may shout, too
                 trim(log, _LOG_BYTES)
+        if not known.own:
+            return tuple(_foreign_fact(port) for port in known.ports)
         return tuple(_fact(folder, index, port, booted) for index, port in enumerate(known.ports))
 
     def _said(self, service: str, release: int, lines: int) -> str:
@@ -334,7 +357,13 @@ def _recall(file: Path) -> _Running | None:
     if text is None:
         return None
     state = json.loads(text)
-    return _Running(tuple(state["ports"]), state["env_file"])
+    return _Running(tuple(state["ports"]), state["env_file"], state.get("own", True))
+
+
+def _foreign_fact(port: int) -> InstanceFacts:
+    """What listens there, whoever runs it: of another user's process no more can be seen."""
+    found = procfs.listening(None, port).others
+    return InstanceFacts(0, port, pid=None, started=None, listening=found)
 
 
 def _fact(folder: Path, index: int, port: int, booted_at: float) -> InstanceFacts:
