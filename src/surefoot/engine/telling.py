@@ -3,12 +3,14 @@
 Translates what is known; decides nothing. No sentence names a person next to harm.
 """
 
+from itertools import pairwise
+
 from surefoot.analysis.forecast import forecast
 from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
 from surefoot.domain.lane import Hold, Lane, live_until
-from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
+from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Phase, way
 from surefoot.domain.verdict import MetricReading, Reading
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
@@ -53,9 +55,14 @@ def entries_of(before: Change, after: Change, now: float) -> tuple[NewEntry, ...
         if part.state is not dict(_parts(before))[name].state
     ]
     if before.phase is not after.phase:
+        *between, last = _walked(before.phase, after.phase)
+        entries += [
+            _entry(after, now, to.value, after.because, {"from": start, "to": to})
+            for start, to in between
+        ]
         data: dict[str, object] = {
-            "from": before.phase,
-            "to": after.phase,
+            "from": last[0],
+            "to": last[1],
             "cause": after.cause,
             "worse": after.worse,
             "verdict": after.verdict,
@@ -69,6 +76,14 @@ def entries_of(before: Change, after: Change, now: float) -> tuple[NewEntry, ...
     elif before.step != after.step:
         entries.append(_entry(after, now, "step", after.because, {"step": after.step}))
     return tuple(entries)
+
+
+def _walked(start: Phase, end: Phase) -> list[tuple[Phase, Phase]]:
+    """Each arrow of the table that lies between: what happened at once is written down singly."""
+    phases = [start]
+    for event in way(start, end):
+        phases.append(TABLE[phases[-1]][event])
+    return list(pairwise(phases))
 
 
 def _entry(change: Change, now: float, kind: str, says: str, data: dict[str, object]) -> NewEntry:
