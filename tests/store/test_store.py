@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -260,6 +262,30 @@ async def test_the_migrations_make_the_tables_that_are_queried(
     engine.dispose()
     assert difference == []
     assert await store.services() == ()
+
+
+async def test_a_store_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    """What is in it stays, and a hold of then has no end."""
+    path.parent.mkdir()
+    config = Config()
+    config.set_main_option("script_location", "surefoot.adapters.store:migrations")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as db:
+        config.attributes["connection"] = db
+        command.upgrade(config, "0001")
+        db.exec_driver_sql(
+            "INSERT INTO service VALUES ('shop', '/srv/shop.git', '', '', 1, 'Ana', 'a sale', 9.0)"
+        )
+        db.exec_driver_sql(
+            "INSERT INTO ledger VALUES (7, 9.0, 'shop', NULL, 'hold', 'a sale', 'Ana', '{}')"
+        )
+    engine.dispose()
+    store = SqliteStore(path)
+    await store.open()
+    (shop,) = await store.services()
+    assert (shop.held_because, shop.held_until) == ("a sale", None)
+    assert [entry.seq for entry in await store.recent("shop", ("hold",), 5)] == [7]
+    await store.close()
 
 
 async def test_a_commit_is_on_the_disk(store: SqliteStore) -> None:

@@ -99,7 +99,7 @@ def _in_memory(text: str) -> Iterator[int]:
     """A file that holds this text and is on no disk."""
     descriptor = os.memfd_create("surefoot")
     try:
-        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file:
+        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor

@@ -355,6 +355,11 @@ def _rest(here: _Folder) -> list[str]:
         "[team]",
         '# members = ["Name <name@example.org>"]',
         _remark('review = "before"', 'somebody else says yes first; or "after", or "off"'),
+        "",
+        "# A command that hears of each change that is verified, restored, held or stuck, in a",
+        "# sentence on standard input:",
+        "# [notify]",
+        '# run = ["tell-team"]',
     ]
     if not data:
         return lines

@@ -46,7 +46,7 @@ class Teller:
             pause = LOOK_S
             try:
                 pause = await self._look(run)
-            except (SurefootError, OSError) as failed:
+            except (SurefootError, OSError, ValueError) as failed:
                 log.warning("%s: nobody can be told now: %s", run.name, failed)
                 pause = AGAIN_S
             with contextlib.suppress(TimeoutError):
