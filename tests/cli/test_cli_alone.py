@@ -118,15 +118,16 @@ def test_doctor_works_alone(lonely: Console) -> None:
 FRONT = Front("shop", Address("127.0.0.1", 8080), (), "/")
 
 
-def routes(live: int, candidate: int | None = None) -> dict[str, object]:
+def routes(live: int, candidate: int | None, share: float) -> dict[str, object]:
     """Routes as they are really written."""
-    share = 0.0 if candidate is None else 0.1
     return route_configuration(FRONT, Routes("shop", live, candidate, share, change=candidate), {})
 
 
 def known(change: int | None) -> dict[str, object]:
     """What a keeper knows of a service whose live release is 41."""
-    return {"change": change, "routes": routes(41, change), "fallback": routes(41)}
+    share = 0.0 if change is None else 0.1
+    fallback = routes(41, change, 0.0)
+    return {"change": change, "routes": routes(41, change, share), "fallback": fallback}
 
 
 @contextmanager

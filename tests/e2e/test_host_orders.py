@@ -54,6 +54,7 @@ def test_down_leaves_users_served_and_down_all_does_not(own_world):
     said = own_world.cli("down")
     assert said.returncode == 0, said.stderr
     assert "stopped stays served by release 0." in said.stdout
+    own_world.daemon.wait()
     assert release(shop) == "0"
     own_world.up()
     refused = own_world.cli("down", "--all")
