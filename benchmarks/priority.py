@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import os
 import platform
+import resource
 import statistics
 import sys
 import tempfile
@@ -30,8 +31,10 @@ RATE = 100
 SETTLE_S = 1.0
 BUILD = """
 import os, sys, time
-for _ in range(2 * os.cpu_count() - 1):
+others = 2 * os.cpu_count() - 1
+for _ in range(others):
     if os.fork() == 0:
+        others = 0
         break
 end = time.monotonic() + float(sys.argv[1])
 with open(f"burnt-{os.getpid()}", "wb") as file:
@@ -40,6 +43,8 @@ with open(f"burnt-{os.getpid()}", "wb") as file:
         file.seek(0)
         file.write(bytes(100_000))
         file.flush()
+for _ in range(others):
+    os.wait()
 """
 WAYS = {
     "nothing beside it": None,
@@ -76,21 +81,29 @@ async def asked(port: int, seconds: float) -> list[float]:
     return times
 
 
-async def measured(port: int, seconds: float, *, stands_back: bool | None) -> list[float]:
-    """One round in one of the ways."""
+def burnt() -> float:
+    """Processor seconds of all builds that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def measured(
+    port: int, seconds: float, *, stands_back: bool | None
+) -> tuple[list[float], float]:
+    """One round in one of the ways: times of requests, and the cores that the build had."""
     if stands_back is None:
-        return await asked(port, seconds)
+        return await asked(port, seconds), 0.0
     with tempfile.TemporaryDirectory(prefix="sf-build-") as folder:
-        lasts = str(seconds + 2 * SETTLE_S)
-        argv = (sys.executable, "-c", BUILD, lasts)
+        lasts, before = seconds + 2 * SETTLE_S, burnt()
+        argv = (sys.executable, "-c", BUILD, str(lasts))
         spec = CommandSpec(argv, Path(folder), 10 * seconds, stands_back=stands_back)
         build = asyncio.create_task(CommandChecks().run(spec))
         await asyncio.sleep(SETTLE_S)
         times = await asked(port, seconds)
         finished = await build
         if not finished.ok:
-            sys.exit(f"the build ended early: {finished.said}")
-    return times
+            sys.exit(f"the build did not end well: {finished.said}")
+    return times, (burnt() - before) / lasts
 
 
 def main() -> None:
@@ -104,7 +117,8 @@ def main() -> None:
         f"load {os.getloadavg()[0]:.1f} at the start; {RATE} requests/s, "
         f"{told.rounds} rounds of {told.seconds:.0f} s for each way"
     )
-    found: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    times: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    cores: dict[str, list[float]] = {way: [] for way in WAYS}
     world = World()
     try:
         world.up()
@@ -114,17 +128,20 @@ def main() -> None:
         shop.adopt()
         for _ in range(told.rounds):
             for way, stands_back in WAYS.items():
-                found[way].append(
-                    asyncio.run(measured(shop.port, told.seconds, stands_back=stands_back))
+                told_times, had = asyncio.run(
+                    measured(shop.port, told.seconds, stands_back=stands_back)
                 )
+                times[way].append(told_times)
+                cores[way].append(had)
     finally:
         world.end()
-    print(f"{'milliseconds':48} {'p50':>7} {'p99':>7} {'p99 by round (least to most)':>30}")
-    for way, rounds in found.items():
-        every = [1000 * seconds for times in rounds for seconds in times]
-        p99s = sorted(statistics.quantiles(times, n=100)[98] * 1000 for times in rounds)
+    print(f"{'milliseconds':46} {'p50':>7} {'p99':>7} {'p99 by round':>18} {'cores it had':>13}")
+    for way, rounds in times.items():
+        every = [1000 * seconds for one_round in rounds for seconds in one_round]
+        p99s = sorted(statistics.quantiles(one_round, n=100)[98] * 1000 for one_round in rounds)
         middle, p99 = statistics.median(every), statistics.quantiles(every, n=100)[98]
-        print(f"{way:48} {middle:7.2f} {p99:7.2f} {p99s[0]:14.2f} to {p99s[-1]:.2f}")
+        spread, had = f"{p99s[0]:.0f} to {p99s[-1]:.0f}", statistics.median(cores[way])
+        print(f"{way:46} {middle:7.2f} {p99:7.2f} {spread:>18} {had:13.2f}")
 
 
 if __name__ == "__main__":
