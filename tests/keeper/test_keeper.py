@@ -159,6 +159,15 @@ def test_a_restarted_keeper_grants_one_lease(keeper):
     assert [change for change, _ in keeper.told()] == [4, 5]
 
 
+def test_each_keeper_leaves_one_staging_folder(keeper):
+    """However often it is killed, none of an earlier one is left beside its own."""
+    for generation in range(2, 4):
+        keeper.restart()
+        assert [path.name for path in (keeper.home / "envoy" / "rds").glob("stage.*")] == [
+            f"stage.{generation}"
+        ]
+
+
 def test_a_torn_state_costs_one_service(keeper):
     """A file of state that cannot be read is put aside; the others are kept."""
     keeper.set()

@@ -13,7 +13,7 @@ from typing import Any
 
 from surefoot.keeper.keeper import Keeper, Refusal
 
-_LONGEST_LINE, _IDLE_S = 1 << 20, 60.0
+_LONGEST, _IDLE_S = 1 << 20, 60.0
 _NAME, _NUMBER, _SECONDS = r'"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"', r"\d{1,15}", r"\d{1,3}(\.\d+)?"
 _ORDERS = {  # the fields of each order, and the JSON that fits them
     "set": {
@@ -42,8 +42,7 @@ def main() -> None:
 async def _run(home: Path) -> None:
     keeper, socket = Keeper(home), home / "keeper" / "keeper.sock"
     socket.unlink(missing_ok=True)
-    serving = await asyncio.start_unix_server(partial(_serve, keeper), socket, limit=_LONGEST_LINE)
-    async with serving:
+    async with await asyncio.start_unix_server(partial(_serve, keeper), socket, limit=_LONGEST):
         socket.chmod(0o600)  # its folder was never open to others
         await keeper.watch()
 

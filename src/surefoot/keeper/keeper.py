@@ -65,7 +65,8 @@ class Keeper:
 
     def __init__(self, home: Path) -> None:
         self._rds, self._journal = home / "envoy" / "rds", home / "keeper" / "journal"
-        for folder in (self._rds / "stage.0", self._journal.parent):  # generations count from 0
+        first = "" if any(self._rds.glob("stage.*")) else "stage.0"  # generations count from 0
+        for folder in (self._rds / first, self._journal.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._journal.exists():
             _write(self._journal, f"{'':{_WIDTH}}\n" * _LINES)
