@@ -36,6 +36,9 @@ class Staging:
                     self._stage.mkdir(mode=0o700)
                 else:
                     (self._folder / f"stage.{held}").rename(self._stage)
+        with contextlib.suppress(FileNotFoundError):  # a later one took it: the next write says so
+            for half_written in self._stage.iterdir():
+                half_written.unlink()
 
     def write(self, path: Path, content: object) -> None:
         """Replace a JSON file at once and whole. Raises `Relieved` when the right is gone."""
