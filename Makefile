@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check recording lock clean
+.PHONY: demo test crash check recording lock clean
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Surefoot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -25,6 +25,9 @@ demo: $(VENV)/.runtime  ## three changes, live: verified, restored, fixed
 
 test: check  ## the static checks, then every test
 	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+
+crash: $(VENV)/.dev  ## kill, freeze, fill and lock everything, for half an hour
+	@$(BIN)/python tests/crash $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, layers
 	@$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from pathlib import Path
 
 BEHAVIOUR = json.loads((Path(__file__).parent / "behaviour.json").read_text())
 DICE = random.Random(BEHAVIOUR.get("seed", 1))
+RELEASE = os.environ.get("SUREFOOT_RELEASE", "")
 COUNTS = {"ok": 0, "error": 0}
 TEXTS = {200: "OK", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 
@@ -24,7 +25,7 @@ def answer(path):
         rows = [f'checkout_total{{outcome="{key}"}} {count}' for key, count in COUNTS.items()]
         return 200, "# TYPE checkout_total counter\n" + "\n".join(rows) + "\n"
     if path == "/release":
-        return 200, os.environ.get("SUREFOOT_RELEASE", "")
+        return 200, RELEASE
     failed = DICE.random() < BEHAVIOUR.get("checkout_errors", 0.0)
     COUNTS["error" if failed else "ok"] += 1
     return (500, "no") if DICE.random() < BEHAVIOUR.get("errors", 0.0) else (200, "yes")
@@ -39,10 +40,8 @@ async def converse(reader, writer):
                 await asyncio.sleep(BEHAVIOUR.get("seconds", 0.005))
             status, body = answer(path)
             data = body.encode()
-            writer.write(
-                f"HTTP/1.1 {status} {TEXTS[status]}\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-                + data
-            )
+            head = f"HTTP/1.1 {status} {TEXTS[status]}\r\nContent-Length: {len(data)}\r\n"
+            writer.write(f"{head}Release: {RELEASE}\r\n\r\n".encode() + data)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass

@@ -66,7 +66,7 @@ def test_down_leaves_users_served_and_down_all_does_not(own_world):
     assert "stopped is taken off the air" in said.stdout
     own_world.daemon.wait()
     marker = str(own_world.home).encode()
-    assert [pid for pid in own_world._pids() if marker in own_world._facts(pid)] == []
+    assert [pid for pid in own_world.pids() if marker in own_world._facts(pid)] == []
     with contextlib.closing(socket.socket()) as users:
         assert users.connect_ex(("127.0.0.1", shop.port)) != 0
     own_world.up()

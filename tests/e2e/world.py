@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 ANA = "Ana <ana@example.org>"
 BO = "Bo <bo@example.org>"
@@ -141,23 +142,28 @@ class World:
         self.daemon.kill()
         self.daemon.wait()
 
-    def end(self):
-        """End everything that runs under this home, and remove it."""
+    def kill_everything(self):
+        """kill -9 of every process of this home, as a power cut would."""
         if self.daemon and self.daemon.poll() is None:
             self.kill()
         marker = str(self.home).encode()
         for _ in range(5):
-            found = [pid for pid in self._pids() if marker in self._facts(pid)]
+            found = [pid for pid in self.pids() if marker in self._facts(pid)]
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if not found:
                 break
             time.sleep(0.2)
+
+    def end(self):
+        """End everything that runs under this home, and remove it."""
+        self.kill_everything()
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.rmtree(self.repos, ignore_errors=True)
 
-    def _pids(self):
+    def pids(self):
+        """Every process of this machine."""
         return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
 
     def _facts(self, pid):
@@ -323,6 +329,15 @@ class Service:
         )
 
 
+class Answer(NamedTuple):
+    """What a user got: epoch second of the asking, seconds, status or "none", who answered."""
+
+    asked: float
+    seconds: float
+    status: str
+    release: str
+
+
 class Load:
     """Open-loop requests at an even pace, in a process of its own; nothing is asked twice."""
 
@@ -334,46 +349,51 @@ class Load:
             start_new_session=True,
         )
 
+    def answers(self):
+        """Every answer so far, but those of the last second."""
+        whole, _, _ = self.file.read_text().rpartition("\n")
+        return [Answer(*json.loads(line)) for line in whole.splitlines()]
+
     def counts(self):
         """Answers by status so far; `none` are requests that got no answer."""
-        text = self.file.read_text()
-        return Counter(json.loads(text)) if text else Counter()
+        return Counter(one.status for one in self.answers())
+
+    def stop(self):
+        """Stop asking; what was answered can still be read."""
+        self.process.terminate()
+        self.process.wait()
 
     def end(self):
         """Stop asking; returns the counts."""
-        self.process.terminate()
-        self.process.wait()
+        self.stop()
         counts = self.counts()
         self.file.unlink()
         return counts
 
 
-async def _one(port, path, pool, counts):
+async def _one(port, path, pool, answers):
     """One request on a kept connection, or a new one."""
     request = f"GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode()
-    writer = None
+    asked, status, fields, writer = time.time(), "none", {}, None
     try:
         reader, writer = pool.pop() if pool else await asyncio.open_connection("127.0.0.1", port)
         writer.write(request)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
-        length = 0
-        for line in head.lower().split(b"\r\n"):
-            if line.startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        await reader.readexactly(length)
-        counts[head.split(b" ", 2)[1].decode()] += 1
-        if b"connection: close" in head.lower():
+        first, *lines = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).split(b"\r\n")
+        fields = dict(line.decode().lower().split(": ", 1) for line in lines if line)
+        await reader.readexactly(int(fields.get("content-length", 0)))
+        status = first.split(b" ", 2)[1].decode()
+        if fields.get("connection") == "close":
             writer.close()
         else:
             pool.append((reader, writer))
     except (OSError, asyncio.IncompleteReadError, TimeoutError):
-        counts["none"] += 1
         if writer:
             writer.close()
+    answers.append(Answer(asked, time.time() - asked, status, fields.get("release", "")))
 
 
 async def _generate(port, per_s, path, file):
-    counts, pool, running = Counter(), [], set()
+    answers, pool, running = [], [], set()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -383,21 +403,21 @@ async def _generate(port, per_s, path, file):
     while not stop.is_set() and os.getppid() == parent:
         due = int((loop.time() - start) * per_s)
         for _ in range(due - sent):
-            task = asyncio.create_task(_one(port, path, pool, counts))
+            task = asyncio.create_task(_one(port, path, pool, answers))
             running.add(task)
             task.add_done_callback(running.discard)
         if due // per_s != sent // per_s:
-            _write(file, counts)
+            _write(file, answers)
         sent = due
         await asyncio.sleep(0.01)
     await asyncio.gather(*running)
-    _write(file, counts)
+    _write(file, answers)
 
 
-def _write(file, counts):
-    draft = file.with_suffix(".new")
-    draft.write_text(json.dumps(counts))
-    draft.replace(file)
+def _write(file, answers):
+    with file.open("a") as opened:
+        opened.write("".join(f"{json.dumps(one)}\n" for one in answers))
+    answers.clear()
 
 
 if __name__ == "__main__":
