@@ -152,10 +152,13 @@ def listener(service: str, listen: Address, folder: Path, attempts: Path) -> Jso
             "accept_http_10": True,
             "default_host_for_http_10": "surefoot",
         },
-        # The caller's address is added to X-Forwarded-For, and what a balancer in front of us
-        # said in X-Forwarded-Proto stays: a service must not think that its users lost TLS.
+        # What a balancer in front of us said in X-Forwarded-Proto stays: a service must not think
+        # that its users lost TLS. The caller's address is added to X-Forwarded-For by the routes,
+        # since Envoy itself writes this host's own for a balancer on the same host.
         "use_remote_address": True,
         "xff_num_trusted_hops": 1,
+        "skip_xff_append": True,
+        "preserve_external_request_id": True,  # that balancer's logs and ours must meet
     }
     return {
         "@type": f"{_TYPE}.config.listener.v3.Listener",

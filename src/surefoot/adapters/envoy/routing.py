@@ -20,6 +20,8 @@ ANSWERED_BY = "x-surefoot-answered-by"
 # Shares are written in millionths, so that any share with six decimals is read back as ordered.
 _WHOLE = 1_000_000
 _SAFE_METHODS = "GET|HEAD|OPTIONS"
+_OWN_HEADERS = ("x-envoy-external-address", "x-envoy-internal")  # no service asked for them
+_CALLER = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 _COOKIE_AGE_S = 30 * 24 * 3600
 
 
@@ -41,6 +43,8 @@ def route_configuration(front: Front, routes: Routes | None, private: Mapping[st
     return {
         "name": front.service,
         "virtual_hosts": [{"name": front.service, "domains": ["*"], "routes": own + users}],
+        "request_headers_to_add": [_header("x-forwarded-for", _CALLER)],
+        "request_headers_to_remove": list(_OWN_HEADERS),
     }
 
 
