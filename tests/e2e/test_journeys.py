@@ -128,7 +128,7 @@ def test_a_release_that_kills_itself_is_restored(world, load):
     shop.adopt()
     users = load(shop.port)
     shop.history()
-    shop.commit("it will die", die_after_s=10, die_after_requests=10)
+    shop.commit("it will die", die_after_s=10)
     status = shop.until(shop.ship(), "restored")
     assert status["cause"] == "harm"
     counts = users.end()

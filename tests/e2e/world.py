@@ -32,6 +32,7 @@ health = "/healthz"
 metrics = "/metrics"
 ready = "{ready}"
 stop_timeout = "2s"
+{release}
 
 [checks.unit]
 run = ["{python}", "-c", "import json; json.load(open('behaviour.json'))"]
@@ -49,13 +50,14 @@ margin_points = 5.0
 
 [rollout]
 steps = [0.1, 0.5]
-warm_up = "2s"
+warm_up = "{warm_up}"
 {rollout}
 
 [team]
 members = ["{ana}", "{bo}"]
 """
 
+DESCRIBED = {"rollout": "", "extra_check": "", "release": "", "ready": "10s", "warm_up": "2s"}
 
 PORTS = iter(range(18000 + os.getpid() % 97 * 20, 32000))
 
@@ -219,10 +221,17 @@ class World:
 
     # --- services --------------------------------------------------------------------------------
 
-    def service(self, name, *, rollout="", extra_check="", ready="10s", **behaviour):
-        """A repository with a service whose first release is adopted."""
-        service = Service(self, name)
-        service.write_manifest(rollout=rollout, extra_check=extra_check, ready=ready)
+    def service(self, name, *, inside="", **described):
+        """A service in a repository of its own, or in a folder `inside/name` of a common one.
+
+        What `described` says beyond keys of `write_manifest` is how it behaves.
+        """
+        service = Service(self, name, inside)
+        written = {
+            key: described.pop(key) for key in list(described) if key in {"declared", *DESCRIBED}
+        }
+        service.write_manifest(**written)
+        behaviour = described
         service.commit("the service as it runs today", **behaviour)
         return service
 
@@ -230,13 +239,16 @@ class World:
 class Service:
     """A service in a real repository."""
 
-    def __init__(self, world, name):
+    def __init__(self, world, name, inside=""):
         self.world = world
         self.name = name
         self.port = free_port()
-        self.folder = world.repos / name
-        self.folder.mkdir()
-        self.git("init", "--quiet", "--initial-branch=main")
+        self.root = world.repos / (inside or name)
+        self.below = name if inside else ""
+        self.folder = self.root / self.below
+        self.folder.mkdir(parents=True)
+        if not (self.root / ".git").exists():
+            self.git("init", "--quiet", "--initial-branch=main", str(self.root))
         shutil.copy(SERVER, self.folder / "server.py")
 
     def git(self, *arguments, author=ANA):
@@ -252,17 +264,15 @@ class Service:
         )
         return done.stdout.strip()
 
-    def write_manifest(self, *, rollout="", extra_check="", ready="10s", declared=True):
-        """`surefoot.toml`, with what the test needs."""
+    def write_manifest(self, *, declared=True, **wanted):
+        """`surefoot.toml`, with what the test needs; see DESCRIBED."""
         text = MANIFEST.format(
             name=self.name,
             port=self.port,
             python=sys.executable,
             ana=ANA,
             bo=BO,
-            rollout=rollout,
-            extra_check=extra_check,
-            ready=ready,
+            **{**DESCRIBED, **wanted},
         )
         if not declared:  # no metrics and margins of its own, and the default steps
             head, rest = text.split("[metrics.errors]")
@@ -279,15 +289,16 @@ class Service:
 
     def register(self):
         """Make it known."""
-        body = {"source": str(self.folder), "folder": "", "manifest": self.manifest}
+        body = {"source": str(self.root), "folder": self.below, "manifest": self.manifest}
         return self.world.post("/v1/services", body)
 
-    def adopt(self):
+    def adopt(self, *, wait=True):
         """Take the present revision in as release 0, and wait until it serves."""
         self.register()
         body = {"revision": self.git("rev-parse", "HEAD"), "adopt": True}
         self.world.post(f"/v1/services/{self.name}/changes", body, ANA)
-        self.until(0, "adopted", 60)
+        if wait:
+            self.until(0, "adopted", 60)
 
     def ship(self, revision=None, *, person=ANA, approve=True, **order):
         """Ship, and let the other member approve; returns the number."""
@@ -320,6 +331,27 @@ class Service:
         except AssertionError as error:
             raise AssertionError(f"{error}; last: {last.get('sentence')}") from None
 
+    def ports(self, release):
+        """Where the instances of a release listen; empty when it does not run."""
+        state = self.world.home / "running" / self.name / str(release) / "state.json"
+        return json.loads(state.read_text())["ports"] if state.exists() else []
+
+    def ask(self, path, headers=None, *, method="GET", body=None, port=None):
+        """One request of a user, or of an instance by its port: its answer, with `text` read."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=90)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            answer.text = answer.read().decode()
+        finally:
+            connection.close()
+        return answer
+
+    def ledger(self):
+        """The entries of this service, oldest first."""
+        path = f"/v1/ledger?after=0&limit=1000&service={self.name}"
+        return self.world.get(path)["entries"]
+
     def history(self, seconds=60):
         """Wait until the live release has been watched long enough."""
         wait_for(
@@ -336,6 +368,46 @@ class Answer(NamedTuple):
     seconds: float
     status: str
     release: str
+
+
+class Site:
+    """A world of its own for the tests of one module: services side by side, and their users."""
+
+    def __init__(self):
+        self.world = World()
+        self.services = {}
+        self.users = {}
+
+    def add(self, name, *, per_s=0, **described):
+        """A service that will be adopted, with so many requests a second.
+
+        All start at once, so each has its time to.
+        """
+        self.services[name] = self.world.service(name, **{"ready": "60s", **described})
+        if per_s:
+            self.users[name] = per_s
+
+    def open(self, seconds=0):
+        """Adopt all of them at once, and let their live releases be watched for so long."""
+        for service in self.services.values():
+            service.adopt(wait=False)
+        for service in self.services.values():
+            service.until(0, "adopted", 120)
+        for name, per_s in self.users.items():
+            self.users[name] = Load(self.services[name].port, per_s)
+        if seconds:
+            for service in self.services.values():
+                service.history(seconds)
+
+    def __getitem__(self, name):
+        return self.services[name]
+
+    def end(self):
+        """No users, no services, no world."""
+        for one in self.users.values():
+            if isinstance(one, Load) and one.process.poll() is None:
+                one.end()
+        self.world.end()
 
 
 class Load:
@@ -371,9 +443,11 @@ class Load:
         return counts
 
 
-async def _one(port, path, pool, answers):
+async def _one(port, path, customer, pool, answers):
     """One request on a kept connection, or a new one."""
-    request = f"GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode()
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: shop.example\r\nX-Customer: {customer}\r\n\r\n"
+    ).encode()
     asked, status, fields, writer = time.time(), "none", {}, None
     try:
         reader, writer = pool.pop() if pool else await asyncio.open_connection("127.0.0.1", port)
@@ -402,8 +476,8 @@ async def _generate(port, per_s, path, file):
     sent = 0
     while not stop.is_set() and os.getppid() == parent:
         due = int((loop.time() - start) * per_s)
-        for _ in range(due - sent):
-            task = asyncio.create_task(_one(port, path, pool, answers))
+        for customer in range(sent, due):
+            task = asyncio.create_task(_one(port, path, customer % 50, pool, answers))
             running.add(task)
             task.add_done_callback(running.discard)
         if due // per_s != sent // per_s:
