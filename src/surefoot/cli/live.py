@@ -10,8 +10,8 @@ from rich.text import Text
 
 from surefoot.cli import words
 from surefoot.cli.figures import percent, span
-from surefoot.cli.output import clean
 from surefoot.cli.views import ChangeView, VerdictView
+from surefoot.domain.text import clean
 
 __all__ = ["LiveBlock"]
 

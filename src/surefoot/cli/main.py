@@ -1,5 +1,6 @@
 """The command tree. A command's module is loaded when it is used, so that all start at once."""
 
+import io
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from surefoot.cli.errors import Left, SaidNo
 from surefoot.cli.exits import Exit
 from surefoot.cli.output import exit_for, say_error
 from surefoot.domain.errors import BadEvidence, OutsideFailed, SurefootError
+from surefoot.domain.text import clean
 
 __all__ = ["COMMANDS", "main", "run", "surefoot"]
 
@@ -76,6 +78,9 @@ def surefoot() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A console without a letter for what a commit says must not look like a mistake of ours.
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -114,7 +119,8 @@ def _usage(error: click.UsageError, *, as_json: bool) -> int:
         cure = f"{error.ctx.command_path} --help" if error.ctx else "surefoot --help"
         say_error("Not understood", error.format_message(), cure, Exit.USAGE, as_json=True)
     else:
-        error.show()
+        # It quotes what was typed, or pasted.
+        click.UsageError(clean(error.format_message()), error.ctx).show()
     return Exit.USAGE
 
 

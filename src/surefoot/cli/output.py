@@ -1,18 +1,15 @@
 """What goes to the console: lines for a person, one JSON object for a program."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable
 
 from surefoot.cli.errors import SaidNo
 from surefoot.cli.exits import Exit
 from surefoot.domain.errors import BadEvidence, OutsideFailed, SurefootError
+from surefoot.domain.text import clean
 
-__all__ = ["clean", "exit_for", "note", "say_error", "show"]
-
-# What a commit subject or a program's output may hold and a terminal would obey.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+__all__ = ["exit_for", "note", "say_error", "show"]
 
 
 def show(raw: object, lines: Iterable[str], *, as_json: bool) -> None:
@@ -28,11 +25,6 @@ def show(raw: object, lines: Iterable[str], *, as_json: bool) -> None:
 def note(line: str) -> None:
     """Say something beside the answer, where it is in no program's way."""
     print(clean(line), file=sys.stderr, flush=True)
-
-
-def clean(text: str) -> str:
-    """The text without characters that would steer the terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def exit_for(error: SurefootError) -> Exit:
