@@ -5,11 +5,13 @@ request that a browser sent from another site is refused, sibling subdomains inc
 that it is JSON, so that no plain form can make one. Nothing is read beyond `LARGEST_BODY`.
 """
 
+import logging
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from surefoot.api.problems import http_problem, said_no
+from surefoot.api.problems import http_problem
 from surefoot.domain.change import Person
 from surefoot.domain.errors import SurefootError
 from surefoot.engine.control import Control
@@ -17,7 +19,9 @@ from surefoot.engine.control import Control
 __all__ = ["LARGEST_BODY", "Edge", "bearer"]
 
 LARGEST_BODY = 1_000_000  # bytes
+LONGEST_PATH = 1_000  # characters; no service, number or query of ours comes near
 _READS = ("GET", "HEAD")
+logger = logging.getLogger(__name__)
 
 
 class Edge:
@@ -40,19 +44,23 @@ class Edge:
         headers = Headers(scope=scope)
         try:
             scope["user"] = await self._person(headers)
+            _refuse_long(scope)
             _refuse_other_sites(headers)
             _refuse_what_is_no_json(scope["method"], headers)
             _refuse_large(headers)
         except HTTPException as error:
             await http_problem(error)(scope, receive, send)
-        except SurefootError as error:
-            await said_no(error)(scope, receive, send)
         else:
             await self._app(scope, _counted(receive), send)
 
     async def _person(self, headers: Headers) -> Person:
         secret = bearer(headers)
-        person = await self._control.who(secret) if secret else None
+        try:
+            person = await self._control.who(secret) if secret else None
+        except SurefootError as error:
+            # Who asks may be anybody: what is wrong inside is not for them.
+            logger.warning("a token could not be looked up: %s", error)
+            raise HTTPException(503, "Whose token this is cannot be looked up now.") from error
         if person is None:
             raise HTTPException(
                 401,
@@ -66,6 +74,12 @@ def bearer(headers: Headers) -> str:
     """The secret of the Authorization header, or nothing."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     return secret.strip() if scheme.casefold() == "bearer" else ""
+
+
+def _refuse_long(scope: Scope) -> None:
+    """Python reads no number of thousands of digits, and none of ours has so many."""
+    if len(scope["path"]) > LONGEST_PATH:
+        raise HTTPException(414, "This path is longer than any that leads anywhere.")
 
 
 def _refuse_other_sites(headers: Headers) -> None:

@@ -43,8 +43,10 @@ _CURES = {
     404: "See /v1/openapi.json for what there is.",
     405: "See /v1/openapi.json for what this route takes.",
     413: "Send at most 1 MB.",
+    414: "See /v1/openapi.json for what there is.",
     415: "Send 'Content-Type: application/json'.",
     422: "See /v1/openapi.json for what this route takes.",
+    503: "Try again; the daemon's log tells more.",
 }
 
 _UNFORESEEN = Problem(

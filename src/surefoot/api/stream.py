@@ -20,6 +20,7 @@ __all__ = ["HEARTBEAT_S", "STREAM_MEDIA", "TOKEN_LOOK_S", "events"]
 
 STREAM_MEDIA = "text/event-stream"
 HEARTBEAT_S = 10.0
+LONGEST_NUMBER = 16  # digits of 2**53; thousands of them Python would not read
 TOKEN_LOOK_S = 2.0  # a revoked token must not leave a stream open for longer than 5 s
 
 
@@ -36,7 +37,7 @@ def _starting_point(call: Call[Followed]) -> int:
     resumed = call.request.headers.get("last-event-id", "")
     if not resumed:
         return call.asked.after
-    if not resumed.isdecimal() or int(resumed) > 2**53:
+    if not resumed.isdecimal() or len(resumed) > LONGEST_NUMBER or int(resumed) > 2**53:
         raise HTTPException(422, "Last-Event-ID must be the number of a ledger entry.")
     return int(resumed)
 

@@ -37,6 +37,8 @@ __all__ = [
     "WhichService",
 ]
 
+# A person's name stands beside approvals: nothing in it may hide or turn around what is read.
+_STEERS = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 Line = Annotated[str, Meta(max_length=4_000)]
 Sentence = Annotated[str, Meta(min_length=1, max_length=4_000, pattern=r"\S")]
 Number = Annotated[int, Meta(ge=0, le=2**53)]
@@ -100,8 +102,10 @@ class Question(Struct, forbid_unknown_fields=True, frozen=True):
 class TokenFor(Struct, forbid_unknown_fields=True, frozen=True):
     """Whom a new token is for."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f\x7f]+$")]
-    email: Annotated[str, Meta(max_length=200, pattern=r"^[^\s<>@]+@[^\s<>@]+$")]
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[^<>{_STEERS}]+$(?!\n)")]
+    email: Annotated[
+        str, Meta(max_length=200, pattern=rf"^[^\s<>@{_STEERS}]+@[^\s<>@{_STEERS}]+$(?!\n)")
+    ]
 
 
 class WhichService(Struct, forbid_unknown_fields=True, frozen=True):
