@@ -23,12 +23,14 @@ from typing import BinaryIO
 
 from surefoot.domain.change import Commit, Diff, Person
 from surefoot.domain.errors import BadRevision, NotFound, OutsideFailed, Refused
+from surefoot.domain.text import without_password
 from surefoot.ports import Study
 
 __all__ = ["GitScm", "diff_identity"]
 
 QUICK_S = 60.0
 FETCH_S = 600.0
+USUAL_UMASK = 0o022  # of the files that it checks out; our home is closed above them
 LARGEST_ANSWER = 128 * 1024 * 1024
 LARGEST_TEXT = 1024 * 1024
 LARGEST_COMPLAINT = 8 * 1024
@@ -77,7 +79,6 @@ LONGEST_REVISION = 250
 
 ADDRESS = re.compile(r"(?:https?|ssh|git|file)://\S+|(?:[\w.-]+@)?[\w.-]+:(?!:)[^\s:]\S*")
 PERSON = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<email>[^<>\s]+)>\s*")
-CREDENTIALS = re.compile(r"://[^/@\s]+@")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 LOG_FIELDS = ("%H", "%ct", "%an", "%ae", "%s", "%(trailers:only,unfold)")
@@ -148,7 +149,9 @@ class GitScm:
         allowed = "".join(f"\tdirectory = {_quoted(one)}\n" for one in (place, f"{place}/.git"))
         self._settings(service).write_text(f"[safe]\n{allowed}", encoding="utf-8")
         pointed = await self._run(service, "config", "--replace-all", "remote.source.url", place)
-        _succeeded(pointed, f"The mirror of {service} could not be pointed to {_shown(place)}")
+        _succeeded(
+            pointed, f"The mirror of {service} could not be pointed to {without_password(place)}"
+        )
 
     async def fetch(self, service: str) -> None:
         """Bring the mirror up to date: every ref of the source, and what its HEAD is on."""
@@ -357,6 +360,7 @@ async def _git(
                 cwd=folder,
                 env={**_environment(), **(environment or {})},
                 start_new_session=True,
+                umask=USUAL_UMASK,
             )
         except OSError as error:
             raise OutsideFailed(
@@ -412,7 +416,7 @@ def _complaint(file: BinaryIO) -> str:
     """What git complained of, in one line: the last 8 kB of it."""
     file.seek(max(0, os.fstat(file.fileno()).st_size - LARGEST_COMPLAINT))
     lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
-    return _shown("; ".join(_plain(line).rstrip(".") for line in lines if line))
+    return without_password("; ".join(_plain(line).rstrip(".") for line in lines if line))
 
 
 def _succeeded(answer: _Answer, otherwise: str) -> None:
@@ -421,11 +425,6 @@ def _succeeded(answer: _Answer, otherwise: str) -> None:
             f"{otherwise}: {answer.complaint or f'git ended with {answer.code}'}.",
             cure="See that the source is there and that this user may read it; it is tried again.",
         )
-
-
-def _shown(text: str) -> str:
-    """Without the password that an address may carry."""
-    return CREDENTIALS.sub("://...@", text)
 
 
 def _quoted(value: str) -> str:
@@ -445,7 +444,7 @@ def _source(source: str) -> str:
     if ADDRESS.fullmatch(source) and "::" not in source.partition("/")[0]:
         return source
     raise Refused(
-        f"There is no git repository at {source}.",
+        f"There is no git repository at {without_password(source)}.",
         cure="Give a path that exists here, or an http, https, ssh, git or file address.",
     )
 

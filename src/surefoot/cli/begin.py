@@ -18,6 +18,7 @@ from surefoot.cli.meant import known_here
 from surefoot.cli.options import as_json
 from surefoot.cli.output import show
 from surefoot.cli.views import FindingView, view
+from surefoot.domain.text import without_password
 
 __all__ = ["doctor", "init"]
 
@@ -58,7 +59,7 @@ def _register() -> tuple[bool, str]:
         place = known_here(daemon())
     except Unreachable:
         return False, "No Surefoot runs here yet: it will know the service once it does."
-    return True, f"Surefoot knows {place.service}, from {place.source}."
+    return True, f"Surefoot knows {place.service}, from {without_password(place.source)}."
 
 
 @click.command(short_help="Say what is missing, and the cure.")

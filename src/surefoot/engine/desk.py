@@ -22,6 +22,7 @@ from surefoot.domain.change import (
 from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.domain.manifest import Address
+from surefoot.domain.text import without_password
 from surefoot.engine.control import Health, LogQuery, ShipOrder
 from surefoot.engine.doctor import examine
 from surefoot.engine.driver import Driver
@@ -93,7 +94,7 @@ class Desk(Keys):
         await self.outside.scm.init(run.name, source)
         async with run.turn:
             record = replace(run.record, source=source)
-            says = f"{run.name} comes from {source} now."
+            says = f"{run.name} comes from {without_password(source)} now."
             await self._write_record(run, record, "service", says, by)
 
     async def _add_service(self, source: str, folder: str, manifest: str, by: Person) -> ServiceRun:
@@ -106,7 +107,7 @@ class Desk(Keys):
                 )
         await self.outside.scm.init(parsed.name, source)
         record = ServiceRecord(parsed.name, source, folder, manifest)
-        says = f"{parsed.name} is known, from {source}."
+        says = f"{parsed.name} is known, from {without_password(source)}."
         await self.driver.save(
             Saved(
                 services=(record,), entries=(self._entry(record.name, None, "service", says, by),)

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import aiohttp
 from surefoot.adapters.processes import procfs
 from surefoot.adapters.processes.files import read_text, tail, trim, write_text
 from surefoot.adapters.processes.free_ports import choose_ports, default_ports, in_use
+from surefoot.adapters.processes.hiding import hidden
 from surefoot.adapters.processes.shim import secret_values
 from surefoot.adapters.processes.supervisor import SupervisorPrograms
 from surefoot.domain.errors import OutsideFailed, Refused
@@ -34,7 +34,6 @@ _SAID_COMMAND = 200
 _SAID_BYTES = 64_000
 _LOG_BYTES = 20_000_000
 _REMEMBERED = 5  # ended releases whose output is kept
-_SECRET_LENGTH = 4  # shorter values are no secrets, and hiding each "1" would hide the output
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +287,10 @@ class ProcessTarget:
         folder = self._release(service, release)
         known = self._read(service, release) or _recall(folder / "ended.json")
         logs = sorted(folder.glob("*.log"))
-        texts = [(log.stem, tail(log, _SAID_BYTES)[-lines:]) for log in logs] if lines > 0 else []
+        texts = [(log.stem, tail(log, _SAID_BYTES)) for log in logs] if lines > 0 else []
         if known is not None and known.env_file is not None:
             texts = [(index, _without_secrets(text, known.env_file)) for index, text in texts]
+        texts = [(index, text[-lines:]) for index, text in texts]  # a cut might halve a secret
         if len(texts) == 1:
             return "\n".join(texts[0][1])
         return "\n".join(f"[{index}] {line}" for index, text in texts for line in text)
@@ -398,15 +398,7 @@ async def _asked(http: aiohttp.ClientSession, port: int, path: str) -> str | Non
 
 def _without_secrets(lines: list[str], env_file: str) -> list[str]:
     try:
-        secrets = [value for value in secret_values(env_file) if len(value) >= _SECRET_LENGTH]
+        secrets = secret_values(env_file)
     except OSError:  # what must be hidden is not known, so only our own shim's lines are shown
         return [line for line in lines if line.startswith("surefoot: ")]
-    return list(_hidden(lines, sorted(secrets, key=len, reverse=True)))
-
-
-def _hidden(lines: list[str], secrets: list[str]) -> Iterator[str]:
-    for line in lines:
-        shown = line
-        for secret in secrets:
-            shown = shown.replace(secret, "***")
-        yield shown
+    return hidden("\n".join(lines), secrets).split("\n")
