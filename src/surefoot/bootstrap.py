@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from surefoot import __version__
 from surefoot.adapters.clock import SystemClock
 from surefoot.adapters.commands import CommandChecks, CommandNotifier
+from surefoot.adapters.door import Door
 from surefoot.adapters.envoy import EnvoyTraffic, envoy_binary
 from surefoot.adapters.git import GitScm
 from surefoot.adapters.processes import ProcessTarget, SupervisorPrograms
@@ -24,6 +25,7 @@ from surefoot.adapters.store import SqliteStore
 from surefoot.adapters.telemetry import ProxyTelemetry
 from surefoot.domain.change import Person
 from surefoot.domain.errors import OutsideFailed, SurefootError
+from surefoot.domain.text import clean
 from surefoot.engine.control import Control, Health
 from surefoot.engine.desk import Desk
 from surefoot.engine.driver import Driver
@@ -50,15 +52,24 @@ def run(home: Path, listen: str | None, face: Face) -> int:
         listen: host:port of the API; None: any free port of the loopback address.
         face: makes the application that answers for the control plane.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    os.umask(0o077)  # whatever is written here is for this user alone
+    console = logging.StreamHandler()
+    console.setFormatter(PlainLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[console])
     try:
         asyncio.run(serve(home, listen or DEFAULT_LISTEN, face))
     except SurefootError as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- the foreground's own console
+        print(clean(str(error)), file=sys.stderr)  # noqa: T201 -- the foreground's own console
         return 50
     return 0
+
+
+class PlainLines(logging.Formatter):
+    """Log lines that steer no terminal, whatever a commit or a check has said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line, and its further lines marked as such."""
+        return clean(super().format(record))
 
 
 async def serve(home: Path, listen: str, face: Face) -> None:
@@ -186,7 +197,9 @@ async def _answer(
     host, _, port = listen.rpartition(":")
     listener = socket.create_server((host or "127.0.0.1", int(port)))
     host, bound = listener.getsockname()[:2]
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    # Errors alone are logged: strangers must not fill the disk with requests that are none.
+    config = uvicorn.Config(app, http=Door, log_level="error", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

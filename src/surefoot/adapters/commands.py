@@ -20,6 +20,7 @@ GRACE_S = 2.0
 LOOK_EVERY_S = 0.02
 LOWEST = 19
 GROUP_TRIES, GROUP_PAUSE_S = 5, 0.1  # the kernel takes one such order in a tenth of a second
+USUAL_UMASK = 0o022  # a build meets the modes that it has elsewhere; our home is closed above it
 COULD_NOT_START = 127
 TOLD_WITHIN_S = 10.0
 SAID_LINES = 3
@@ -176,6 +177,7 @@ async def _started(command: CommandSpec, output: int) -> Process:
             stdout=output,
             stderr=STDOUT,
             start_new_session=True,
+            umask=USUAL_UMASK,
         )
 
 

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import signal
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class HomeLock:
             Refused: another control plane lives here; its pid is named.
         """
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if stat.S_IMODE(self.home.stat().st_mode) & 0o077:  # somebody made it before us
+            self.home.chmod(0o700)
         self._file = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if self._locked():
             return
