@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from surefoot.config.keys import KEYS, Key
@@ -59,6 +60,7 @@ def parse_manifest(text: str, *, place: str, folder: str = "") -> Manifest:
     Raises:
         BadManifest: with `place:line`, what is wrong, and the cure.
     """
+    _inside(folder, place)
     reader = _Reader(text, place)
     values = reader.values()
     reader.demand(values)
@@ -78,6 +80,16 @@ def parse_manifest(text: str, *, place: str, folder: str = "") -> Manifest:
         review=values.get(("team", "review"), Review.BEFORE),
         notify=Notify(**_under(values, "notify")),
     )
+
+
+def _inside(folder: str, place: str) -> None:
+    """Releases run in this folder of their checkout, and nowhere else."""
+    path = PurePosixPath(folder)
+    if path.is_absolute() or ".." in path.parts or not folder.isprintable():
+        raise BadManifest(
+            f"{place}:1: {folder!r} is not a folder inside the repository.",
+            cure="Name it from the repository's root, as in services/shop.",
+        )
 
 
 def _under(values: Mapping[Path, Any], *table: str) -> dict[str, Any]:

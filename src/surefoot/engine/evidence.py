@@ -6,11 +6,13 @@ A file goes by its plain name, `41.jsonl`, whether or not it is compressed by no
 import gzip
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 from surefoot.analysis.plan import JudgePlan
 from surefoot.analysis.record import parse_line
 from surefoot.analysis.ticks import Row
+from surefoot.domain.errors import BadEvidence
 
 __all__ = ["compress", "evidence_text", "has_evidence", "read_evidence"]
 
@@ -23,15 +25,22 @@ def has_evidence(file: Path) -> bool:
 def evidence_text(file: Path) -> str:
     """All of it, as `surefoot judge` reads it. Raises `OSError` when there is none."""
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        with gzip.open(_compressed(file), "rt", encoding="utf-8") as opened:
+        with gzip.open(_compressed(file), "rt", encoding="utf-8", errors="replace") as opened:
             return opened.read()
 
 
 def read_evidence(file: Path) -> tuple[JudgePlan, list[Row]]:
-    """The plan and rows of an evidence file. A torn last line is left out: it was never judged."""
-    lines = evidence_text(file).split("\n")
+    """The plan and rows of an evidence file. A torn last line is left out: it was never judged.
+
+    Raises:
+        BadEvidence: there is none, or it is not what was once written.
+    """
+    try:
+        lines = evidence_text(file).split("\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadEvidence(f"{file} cannot be read: {error}.", cure="It is left out.") from error
     parsed = [parse_line(line, number) for number, line in enumerate(lines[:-1], 1) if line]
     plans = [row for row in parsed if isinstance(row, JudgePlan)]
     rows = [row for row in parsed if not isinstance(row, JudgePlan)]

@@ -108,9 +108,24 @@ def _resume_evidence(driver: Driver, run: ServiceRun, change: Change) -> None:
         return
     now = clock.boottime()
     began = now - (clock.now() - change.stamps.exposed_at)
-    run.plans[change.number], _ = read_evidence(file)
     judging = change.phase in {Phase.ROLLING_OUT, Phase.VERIFYING}
-    run.watch.resume(change.number, began, now, judging=judging)
+    try:
+        run.plans[change.number], _ = read_evidence(file)
+        run.watch.resume(change.number, began, now, judging=judging)
+    except SurefootError as error:
+        _begin_anew(run, change, now, error)
     run.watch.share_is(change.steps[change.step], now)
     if not judging:
         run.watch.end_judging()
+
+
+def _begin_anew(run: ServiceRun, change: Change, now: float, error: SurefootError) -> None:
+    """What cannot be read proves nothing, and users must not meet what nobody watches."""
+    log.warning(
+        "%s %s: its evidence cannot be read, so it begins anew: %s", run.name, change.number, error
+    )
+    file = run.watch.evidence(change.number)
+    if file.exists():
+        file.replace(file.with_suffix(".unreadable"))
+    plan = run.plans[change.number] = plan_for(run, change)
+    run.watch.begin(change.number, plan, now)
