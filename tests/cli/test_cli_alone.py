@@ -245,6 +245,7 @@ def test_judge_reads_what_is_compressed(lonely: Console) -> None:
     (lonely.folder / "41.jsonl.gz").write_bytes(packed)
     said = lonely("judge", "41.jsonl.gz", "--json")
     assert (said.code, said.object["verdict"]) == (10, "worse")
+    assert lonely("judge", "41.jsonl", "--json").object == said.object
     (lonely.folder / "half.gz").write_bytes(packed[: len(packed) // 2])
     half = lonely("judge", "half.gz")
     assert half.code == 2

@@ -30,7 +30,7 @@ def test_a_harmless_change_is_verified_and_no_request_fails(world, load):
     assert status["exit_code"] == 0
     judged = world.home / "evidence.jsonl"
     judged.write_text(world.cli("why", str(number), "--json", folder=shop.folder).stdout)
-    evidence = world.home / "services" / "calm" / "evidence" / f"{number}.jsonl"
+    evidence = world.home / "services" / "calm" / "evidence" / f"{number}.jsonl"  # or its .gz
     again = world.cli("judge", str(evidence), "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["verdict"] == "verified"

@@ -4,10 +4,11 @@ import asyncio
 from random import Random
 
 import pytest
-from engine_world import BO, World
+from engine_world import ANA, BO, NO_REVIEW, World, manifest
 
-from surefoot.domain.change import Cause
+from surefoot.domain.change import Cause, Intent
 from surefoot.domain.lifecycle import Phase
+from surefoot.engine.control import ShipOrder
 from surefoot.testing import Behaviour
 
 
@@ -145,6 +146,47 @@ async def test_a_service_comes_back_on_its_live_release_after_a_reboot(world: Wo
     await world.until(lambda: world.run().decided_at > 0, within=20)
     assert number in await world.target.running("shop")
     assert world.run().lane.live.number == number
+
+
+async def test_a_reboot_in_the_start_watch_of_the_first_release(world: World):
+    """It is started again and adopted, and not held to account for the host."""
+    await world.open(service="till", port=8090)  # a world with a service that lives
+    text = manifest("shop", 8080, NO_REVIEW)
+    world.tips["shop"] = world.scm.commit("shop", "first", {"surefoot.toml": text}, by=ANA)
+    await world.desk.register("shop", "", text, ANA)
+    order = ShipOrder("shop", world.tips["shop"], Intent("first"), adopt=True)
+    number = (await world.desk.ship(order, ANA)).number
+    await world.until(lambda: world.change(number, "shop").stamps.exposed_at, within=20)
+    await world.live(5)
+    await world.end()
+    for release in await world.target.running("shop"):
+        await world.target.stop("shop", release)
+    await world.live(60)
+    await world.up()
+    await world.until(
+        lambda: world.change(number, "shop").phase in {Phase.ADOPTED, Phase.REJECTED}, within=60
+    )
+    assert world.change(number, "shop").phase is Phase.ADOPTED
+    assert number in await world.target.running("shop")
+
+
+async def test_nobody_hears_of_a_state_before_it_is_written_down(world: World):
+    """What was told and is gone after a crash would never have been true."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.GETTING_READY, within=5)
+    world.store.faults.slow(3.0, "save")
+    kept = world.store._changes
+    for _ in range(40):
+        await world.clock.sleep(0.5)
+        phase = world.change(number).phase
+        assert phase is kept["shop", number].phase
+        if phase is Phase.ROLLING_OUT:
+            break
+    else:
+        raise AssertionError(f"it never met a user: {world.told()}")
+    world.store.faults.heal()
+    await world.until_settled(number)
 
 
 @pytest.mark.parametrize("seed", range(8))

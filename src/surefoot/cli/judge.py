@@ -3,6 +3,8 @@
 import gzip
 import io
 import zlib
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,8 +27,19 @@ _EXITS = {
 }
 
 
+class _Evidence(click.File):
+    """A file; or, as evidence is compressed once its change is settled, what became of it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Open it, or the compressed one in its place."""
+        if isinstance(value, str) and value != "-" and not Path(value).exists():
+            compressed = f"{value}.gz"
+            value = compressed if Path(compressed).exists() else value
+        return super().convert(value, param, ctx)
+
+
 @click.command(short_help="Judge recorded evidence again.")
-@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.argument("file", metavar="FILE", type=_Evidence("rb"))
 @as_json
 def judge(file: io.BufferedReader, *, as_json: bool) -> int:
     """Judge recorded ticks (JSON Lines, or these compressed by gzip; `-`: standard input)."""

@@ -174,7 +174,10 @@ class Driver:
             run.wake.set()  # it moved: the next decision may follow at once
 
     async def _carry_out(self, run: ServiceRun, change: Change, decision: Decision) -> None:
-        """Give back first; then state, ledger and intended acts together; then the acts."""
+        """Give back first; then state, ledger and intended acts together; then the acts.
+
+        Nobody is told of a state before it is written down, but on the way back.
+        """
         after = self._with_harm(run, decision.change)
         going_back = after.phase in WAY_BACK or change.phase in WAY_BACK
         run.changes[change.number] = after
@@ -182,9 +185,11 @@ class Driver:
             await self._try(run, after, GiveBack())
         if _worth_writing(change, after):
             saved = self._saved(run, change, after, decision.acts)
+            run.changes[change.number] = after if going_back else change
             if not await self._save(run, saved, late=going_back):
                 run.changes[change.number] = change
                 return
+            run.changes[change.number] = after
         self._after_move(run, change, after)
         for act in decision.acts:
             key = (after.number, type(act).__name__)

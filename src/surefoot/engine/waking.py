@@ -75,7 +75,7 @@ async def _bring_back(driver: Driver, run: ServiceRun) -> None:
     A canary is not started again: that it ended is a fact of the watch. Other services wait for
     none of this.
     """
-    live = run.lane.live
+    live = run.serving
     if live and not any(one.up for one in await driver.outside.target.look(run.name, live.number)):
         finished = await driver.actor.bring_up(run, live)
         if not finished.ok:
