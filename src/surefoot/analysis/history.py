@@ -117,11 +117,11 @@ class History:
         while len(self._pairs) > 1 and sum(map(len, self._pairs)) > PAIRED_BLOCKS:
             self._pairs.popleft()
 
-    def feed(self, row: Row) -> None:
-        """Take a row; rows come in the order of time."""
+    def feed(self, row: Row, t: float | None = None) -> None:
+        """Take a row, at its own time or at `t`; rows come in the order of time."""
         if not isinstance(row, RatioTick | LatencyTick):
             return
-        block = self._block(row.metric, row.t)
+        block = self._block(row.metric, row.t if t is None else t)
         if row.arm is Arm.BASELINE:
             block.add(row)
         else:

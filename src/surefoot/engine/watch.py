@@ -8,7 +8,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
@@ -101,13 +101,15 @@ class Exposure:
         A disk that takes nothing more blinds nobody: rows that are not kept are judged all the
         same, and are unknown after a restart.
         """
-        before = self.file.stat().st_size if self.file.exists() else 0
+        before = None
         try:
             with self.file.open("a", encoding="utf-8") as file:
+                before = file.tell()
                 file.writelines(row_to_json(row) + "\n" for row in rows)
         except OSError as error:
             log.warning("the evidence of %s is not kept: %s", self.change, error)
-            os.truncate(self.file, before)  # half a line in the middle would spoil all of it
+            if before is not None:
+                os.truncate(self.file, before)  # half a line in the middle would spoil all of it
         self.take(rows)
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -198,7 +200,7 @@ class Watch:
         plan, rows = read_evidence(self.evidence(change))
         pair, before = Pair(), self.watched_s
         for row in rows:
-            self.history.feed(replace(row, t=before + row.t))
+            self.history.feed(row, before + row.t)
             self.watched_s = max(self.watched_s, before + row.t)
             if row.t >= plan.warm_up:
                 pair.feed(row)
@@ -282,7 +284,7 @@ class Watch:
         """The live release's own past, in the seconds in which it was watched."""
         self.watched_s += 1.0
         for row in metered.rows:
-            self.history.feed(replace(row, t=self.watched_s))
+            self.history.feed(row, self.watched_s)
 
     def _watch_soak(self, metered: Metered, instances: Sequence[InstanceFacts]) -> None:
         """Late harm of the live release, which has nothing beside it any more."""
