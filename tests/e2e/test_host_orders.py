@@ -43,7 +43,8 @@ def test_give_back_works_while_the_daemon_is_frozen(own_world, load):
     finally:
         own_world.daemon.send_signal(signal.SIGCONT)
     status = shop.until(number, "restored", 60)
-    assert status["cause"] == "unwatched"
+    # The undo that nobody answered may still be read when the daemon wakes up: both are true.
+    assert status["cause"] in {"unwatched", "person"}
     assert set(users.end()) == {"200"}
 
 
