@@ -77,7 +77,7 @@ def watching(rollouts: int, seconds: int) -> None:
         watches = [Watch(Path(folder) / str(index)) for index in range(rollouts)]
         for number, watch in enumerate(watches):
             watch.begin(number, judged, 0.0)
-            watch.shared(0.1, 0.0)
+            watch.shared(number, 0.1, 0.0)
         rows = [tuple(second(dice, float(t))) for t in range(1, seconds + 1)]
         began = time.process_time()
         for t, each in enumerate(rows, 1):

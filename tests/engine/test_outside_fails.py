@@ -6,9 +6,11 @@ import resource
 from engine_world import World
 
 from surefoot.domain.change import Cause
+from surefoot.domain.errors import OutsideFailed
 from surefoot.domain.lifecycle import Phase
 from surefoot.engine.evidence import read_evidence
-from surefoot.testing import Behaviour
+from surefoot.ports import Routes
+from surefoot.testing import Behaviour, MemoryKeeper
 
 
 async def test_undo_does_not_wait_for_a_locked_store(world: World):
@@ -77,6 +79,32 @@ async def test_harm_does_not_wait_for_a_locked_store(world: World):
     assert world.store._changes["shop", number] == change
     kinds = [entry.kind for entry in await world.ledger(number)]
     assert kinds[-2:] == ["restoring", "restored"]
+
+
+class LateKeeper(MemoryKeeper):
+    """Puts an exposed change's routes in place, and is so slow that its first answer is lost."""
+
+    lost: int = 0
+
+    def set(self, routes: Routes, lease_s: float) -> None:
+        """As any keeper does."""
+        super().set(routes, lease_s)
+        if routes.change is not None and self.lost == 0:
+            self.lost += 1
+            raise OutsideFailed("The keeper did not answer in time.")
+
+
+async def test_a_share_is_judged_although_the_answer_to_its_order_was_lost(world: World):
+    """What the proxy says counts: users meet the change, so harm is found within 15 s."""
+    await world.end()
+    world.keeper = LateKeeper(world.production, world.clock)
+    await world.up()
+    await world.open()
+    number = await world.ship("a slip", Behaviour(errors=0.5))
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.until_phase(number, Phase.RESTORING, Phase.RESTORED, within=15)
+    assert world.keeper.lost == 1
+    assert world.change(number).cause is Cause.HARM
 
 
 async def test_a_verdict_outlives_a_full_disk_and_the_daemon(world: World):

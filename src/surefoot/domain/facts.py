@@ -24,10 +24,16 @@ __all__ = [
     "RunChecks",
     "StartRelease",
     "World",
+    "same_share",
 ]
 
 
 SHARE_PRECISION = 1e-6
+
+
+def same_share(one: float, other: float) -> bool:
+    """Whether two shares are one; proxies keep no more than six decimals."""
+    return abs(one - other) < SHARE_PRECISION
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,8 @@ class World:
     watched_s: float = 0.0
 
     def has_share(self, wanted: float) -> bool:
-        """Whether the proxy gives the change this share; proxies keep no more than six decimals."""
-        return abs(self.share - wanted) < SHARE_PRECISION
+        """Whether the proxy gives the change this share."""
+        return same_share(self.share, wanted)
 
 
 @dataclass(frozen=True, slots=True)

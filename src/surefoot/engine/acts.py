@@ -88,7 +88,7 @@ class Actor:
             await self._begin_watch(run, change)
         routes = Routes(run.name, lane.live.number, change.number, share, change=change.number)
         await self.outside.traffic.route(routes, LEASE_S)
-        run.watch.shared(share, self.outside.clock.boottime())
+        run.watch.shared(change.number, share, self.outside.clock.boottime())
 
     async def _begin_watch(self, run: ServiceRun, change: Change) -> None:
         """The plan is fixed and the counters' base line taken, before the first user."""

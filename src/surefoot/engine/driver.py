@@ -143,6 +143,9 @@ class Driver:
         await self._end_hold(run)
         if run.changes:
             seen = await self._seen(run)
+            if seen.routes and seen.routes.candidate is not None:
+                now = self.outside.clock.boottime()
+                run.watch.shared(seen.routes.candidate, seen.routes.share, now)
             for number in run.to_decide():
                 change = run.changes[number]
                 decided = await self._safely(

@@ -114,7 +114,6 @@ def _resume_evidence(driver: Driver, run: ServiceRun, change: Change) -> None:
         run.watch.resume(change.number, began, now, judging=judging)
     except SurefootError as error:
         _begin_anew(run, change, now, error)
-    run.watch.share_is(change.steps[change.step], now)
     if not judging:
         run.watch.end_judging()
 

@@ -30,6 +30,7 @@ from surefoot.analysis.ticks import (
 )
 from surefoot.analysis.words import FACTS
 from surefoot.domain.change import Change, Harm
+from surefoot.domain.facts import same_share
 from surefoot.domain.lifecycle import LIVE
 from surefoot.domain.verdict import Reading, Word
 from surefoot.engine.evidence import read_evidence
@@ -207,18 +208,15 @@ class Watch:
         if harmless:
             self.history.learn(pair)
 
-    def shared(self, share: float, now: float) -> None:
-        """The proxy took a new share."""
+    def shared(self, change: int, share: float, now: float) -> None:
+        """What the proxy says: its answer to an order may be lost, and the order obeyed."""
         exposure = self.exposure
-        if exposure is None or not exposure.judging:
+        if exposure is None or exposure.change != change or not exposure.judging or share <= 0:
             return
-        row = ShareRow(t=max(0.0, now - exposure.began), share=share)
-        exposure.pending.append(row)  # a look may be under way that began before it
-
-    def share_is(self, share: float, now: float) -> None:
-        """After a restart: the share that was ordered, if we ended before it could be kept."""
-        if self.exposure and self.exposure.judge.share != share:
-            self.shared(share, now)
+        known = exposure.pending[-1].share if exposure.pending else exposure.judge.share
+        if known is None or not same_share(known, share):
+            row = ShareRow(t=max(0.0, now - exposure.began), share=share)
+            exposure.pending.append(row)  # a look may be under way that began before it
 
     def end_judging(self) -> None:
         """The order to undo was given: what follows is no evidence any more."""
