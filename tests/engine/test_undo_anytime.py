@@ -9,6 +9,21 @@ from surefoot.domain.lifecycle import Phase
 from surefoot.ports import Finished
 
 
+async def test_what_is_withdrawn_is_not_checked_any_further(world: World):
+    """Its commands end with it, and nothing is written down of them afterwards."""
+    await world.open()
+    for argv in (("unit",), ("build",)):
+        world.checks.end(argv, Finished(ok=True, code=0, seconds=100.0, said=""))
+    number = await world.ship()
+    await world.until(lambda: len(world.run().jobs) == 2, within=20)
+    await world.undo(number)
+    await world.until_phase(number, Phase.WITHDRAWN, within=5)
+    await world.live(1)
+    assert not world.run().jobs
+    await world.live(120)
+    assert (await world.ledger(number))[-1].kind == "withdrawn"
+
+
 @pytest.mark.parametrize("phase", [Phase.GETTING_READY, Phase.QUEUED])
 async def test_before_any_user_undo_withdraws(world: World, phase: Phase):
     """No user met it, so there is nothing to restore; its release does not stay."""

@@ -228,8 +228,14 @@ class Driver:
         )
 
     def _after_move(self, run: ServiceRun, before: Change, after: Change) -> None:
-        """What the watch has to know of a move."""
-        if before.phase is after.phase or after.carried_by is not None:
+        """What the watch has to know of a move, and what nobody needs after it."""
+        if before.phase is after.phase:
+            return
+        if after.phase in FINAL:
+            for job in JOBS:
+                if task := run.jobs.get((after.number, job.__name__)):
+                    task.cancel()
+        if after.carried_by is not None:
             return
         run.untidy = True
         if after.phase in LIVE and before.phase in EXPOSED:
