@@ -22,12 +22,7 @@ def releases_met(shop, asked=60):
 def test_a_daemon_that_does_not_return_loses_its_users_to_the_old_release(own_world, load):
     """All traffic is back within the lease; at the next start it is restored as unwatched."""
     shop = own_world.service("orphan")
-    shop.adopt()
-    users = load(shop.port)
-    shop.history()
-    shop.commit("one", seconds=0.004)
-    number = shop.ship()
-    shop.until(number, "rolling_out")
+    users, number = shop.roll_out(load)
     assert releases_met(shop, 200) == {"0", str(number)}
     own_world.kill()
     wait_for(lambda: releases_met(shop) == {"0"}, "all users are back on the old release", 15)

@@ -21,12 +21,7 @@ def release(shop):
 def test_give_back_works_while_the_daemon_is_frozen(own_world, load):
     """Users are back at once; a daemon that wakes up finds the change fenced and restores it."""
     shop = own_world.service("frozen")
-    shop.adopt()
-    users = load(shop.port)
-    shop.history()
-    shop.commit("one", seconds=0.004)
-    number = shop.ship()
-    shop.until(number, "rolling_out")
+    users, number = shop.roll_out(load)
     own_world.daemon.send_signal(signal.SIGSTOP)
     try:
         began = time.monotonic()

@@ -7,15 +7,7 @@ import sys
 import urllib.request
 
 import pytest
-from world import BO, SERVER, Load, World, free_port, wait_for
-
-
-@pytest.fixture
-def world():
-    made = World()
-    made.up()
-    yield made
-    made.end()
+from world import BO, SERVER, Load, free_port, wait_for
 
 
 @pytest.fixture
@@ -45,10 +37,10 @@ def _answer(port):
         return None
 
 
-def test_what_runs_today_is_the_first_baseline_and_the_way_back(world, older):
+def test_what_runs_today_is_the_first_baseline_and_the_way_back(own_world, older):
     """It is neither built, started nor ended; a change beside it is ours, and goes back to it."""
     port, process = older
-    shop = world.service("older")
+    shop = own_world.service("older")
     text = shop.manifest.replace("[release]", f'upstream = "127.0.0.1:{port}"\n\n[release]', 1)
     shop.manifest = text.replace("[release]", '[release]\nbuild = ["false"]', 1)
     (shop.folder / "surefoot.toml").write_text(shop.manifest)
@@ -63,7 +55,7 @@ def test_what_runs_today_is_the_first_baseline_and_the_way_back(world, older):
         number = shop.ship()
         shop.until(number, {"rolling_out", "verifying"}, 60)
         wait_for(lambda: _answer(shop.port) == str(number), "somebody meets the change", 30)
-        world.post(f"/v1/changes/{number}/undo", {"because": "a test"}, BO)
+        own_world.post(f"/v1/changes/{number}/undo", {"because": "a test"}, BO)
         shop.until(number, "restored", 60)
         assert {_answer(shop.port) for _ in range(50)} == {""}
     finally:

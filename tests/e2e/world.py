@@ -308,12 +308,25 @@ class Service:
             self.world.post(f"/v1/changes/{number}/approve", {}, BO)
         return number
 
+    def roll_out(self, load):
+        """Users, a history, and a harmless change before them: the load, and its number."""
+        self.adopt()
+        users = load(self.port)
+        self.history()
+        self.commit("one", seconds=0.004)
+        number = self.ship()
+        self.until(number, "rolling_out")
+        return users, number
+
     def change(self, number):
         """The status of a change."""
         return self.world.get(f"/v1/changes/{number}?service={self.name}")
 
     def until(self, number, phases, limit_s=LIMIT_S):
-        """Wait until the change is in one of the phases; returns its status."""
+        """Wait until the change is in one of the phases; returns its status.
+
+        In one in which users meet it, until they do: the state is written down before its routes.
+        """
         wanted = {phases} if isinstance(phases, str) else set(phases)
         final = {"rejected", "withdrawn", "restored", "applied"}
         last = {}
@@ -321,7 +334,8 @@ class Service:
         def there():
             status = self.change(number)
             last.update(status)
-            if status["phase"] in wanted:
+            met = status["phase"] not in {"rolling_out", "verifying"} or status["share"] > 0
+            if status["phase"] in wanted and met:
                 return status
             assert status["phase"] not in final, status["sentence"]
             return None
