@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-__all__ = ["moment", "percent", "span"]
+from surefoot.domain import text
 
-_MINUTE = 60
-_HOUR = 3600
+__all__ = ["moment", "percent", "span"]
 
 
 def span(seconds: float | None) -> str:
@@ -14,11 +13,7 @@ def span(seconds: float | None) -> str:
         return "-"
     if seconds < 10:  # noqa: PLR2004 -- below ten seconds the tenth matters
         return f"{seconds:.1f} s"
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * _HOUR:
-        return f"{seconds / _MINUTE:.0f} min"
-    return f"{seconds / _HOUR:.1f} h"
+    return text.span(seconds)
 
 
 def percent(part: float) -> str:

@@ -13,6 +13,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
+def _seconds(text: str) -> float | None:
+    """The seconds of `90s` or `2h`; None for anything else."""
+    count, unit = text[:-1], text[-1:]
+    return float(count) * _UNITS_S[unit] if count.isdecimal() and unit in _UNITS_S else None
+
+
 class Moment(click.ParamType[float]):
     """A time: `2026-05-01 14:03`, or how long ago: `2h`, `3d`."""
 
@@ -24,9 +30,9 @@ class Moment(click.ParamType[float]):
         """Epoch seconds; a time without a zone is one on this host's clock."""
         if isinstance(value, float):
             return value
-        count, unit = value[:-1], value[-1:]
-        if count.isdecimal() and unit in _UNITS_S:
-            return datetime.now().astimezone().timestamp() - int(count) * _UNITS_S[unit]
+        ago = _seconds(value)
+        if ago is not None:
+            return datetime.now().astimezone().timestamp() - ago
         try:
             return datetime.fromisoformat(value).astimezone().timestamp()
         except (ValueError, OverflowError, OSError):
@@ -44,10 +50,9 @@ class Span(click.ParamType[float]):
         """Seconds, more than none."""
         if isinstance(value, float):
             return value
-        count, unit = value[:-1], value[-1:]
-        if not count.isdecimal() or unit not in _UNITS_S or int(count) == 0:
-            self.fail(f"'{value}' is no span of time. Try 30m, 1h, or 2d.", param, ctx)
-        return float(int(count) * _UNITS_S[unit])
+        return _seconds(value) or self.fail(
+            f"'{value}' is no span of time. Try 30m, 1h, or 2d.", param, ctx
+        )
 
 
 MOMENT = Moment()

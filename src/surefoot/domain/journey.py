@@ -22,6 +22,7 @@ from surefoot.domain.facts import (
 )
 from surefoot.domain.lifecycle import FINAL, LIVE, Event, Phase, way
 from surefoot.domain.manifest import Review
+from surefoot.domain.text import span
 from surefoot.domain.verdict import Reading, Word
 from surefoot.domain.waiting import BASELINE_S, waits_for
 
@@ -302,7 +303,7 @@ def _watching(facts: Facts) -> Decision:
         return _undo(facts, Cause.INCONCLUSIVE, nobody)
     then = "it is given back" if rules.on_inconclusive == "restore" else "it stays as it is"
     because = (
-        f"Inconclusive: the evidence could not decide within {_span(rules.time_limit_s)}. "
+        f"Inconclusive: the evidence could not decide within {span(rules.time_limit_s)}. "
         f"Somebody may accept it or undo it."
     )
     wait = Wait(WaitCause.PERSON, limit, answer_by, then)
@@ -526,7 +527,7 @@ def _waiting(facts: Facts, cause: WaitCause | None, acts: tuple[Act, ...] = ()) 
     since = change.wait.since if change.wait and change.wait.cause is cause else facts.now
     until = since + WAIT_LIMIT_S[cause]
     if facts.now >= until:
-        late = f"Withdrawn: it waited for {cause} since {_span(until - since)} ago."
+        late = f"Withdrawn: it waited for {cause} for {span(until - since)}."
         return Decision(_ended(change.moved(Event.WITHDRAW, late), facts.now))
     wait = Wait(cause, since, until, "it is withdrawn")
     because = waits_for(facts, cause)
@@ -560,10 +561,6 @@ def _rehearsed(change: Change) -> str:
     if change.rehearsed_s is None:
         return "its way back is a switch of traffic."
     return f"way back rehearsed, traffic returns in {change.rehearsed_s:.3f} s."
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"  # noqa: PLR2004 -- two minutes
 
 
 def _percent(share: float) -> str:

@@ -22,7 +22,7 @@ from surefoot.domain.change import (
 from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.domain.manifest import Address
-from surefoot.domain.text import without_password
+from surefoot.domain.text import span, without_password
 from surefoot.engine.control import Health, LogQuery, ShipOrder
 from surefoot.engine.doctor import examine
 from surefoot.engine.driver import Driver
@@ -38,7 +38,6 @@ from surefoot.engine.telling import (
     in_words,
     service_status,
     size_of,
-    span,
 )
 from surefoot.engine.watch import Watch
 from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord

@@ -11,6 +11,7 @@ from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
 from surefoot.domain.lane import Hold, Lane, live_until
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Phase, way
+from surefoot.domain.text import span
 from surefoot.domain.verdict import MetricReading, Reading
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
@@ -28,7 +29,7 @@ from surefoot.engine.status import (
 )
 from surefoot.ports import NewEntry
 
-__all__ = ["change_status", "entries_of", "next_lines", "service_status", "span", "undo_status"]
+__all__ = ["change_status", "entries_of", "next_lines", "service_status", "undo_status"]
 
 EXIT = {
     Phase.VERIFIED: 0,
@@ -368,11 +369,6 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
 def _held(hold: Hold, now: float) -> str:
     left = f" for {span(max(0.0, hold.until - now))} more" if hold.until else ""
     return f"Held by {hold.by}{left}: {hold.because}"
-
-
-def span(seconds: float) -> str:
-    """A time as people say it: "40 s", "60 min"."""
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"  # noqa: PLR2004 -- two minutes
 
 
 def _service_sentence(lane: Lane, share: float, now: float) -> str:
