@@ -20,7 +20,7 @@ class Door(H11Protocol):
 
     silent_since = 0.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own is as narrow
         """Let it in, and somebody out if need be."""
         super().connection_made(transport)
         self.silent_since = self.loop.time()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from surefoot.domain.change import Cause, Change, Commit, WaitCause
 from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
 
-__all__ = ["Hold", "Lane", "lane_of", "live_until", "serving_at"]
+__all__ = ["Hold", "Lane", "lane_of", "live_ones", "live_until", "serving_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +116,18 @@ def _stranded(change: Change) -> bool:
     return change.wait is not None and change.wait.cause is WaitCause.REBASE
 
 
+def live_ones(changes: Sequence[Change]) -> list[Change]:
+    """The changes that users may be led back to, the last one that went live first.
+
+    What a fix carries never ran by itself.
+    """
+    found = [one for one in changes if one.phase in LIVE and one.carried_by is None]
+    return sorted(found, key=lambda one: one.stamps.live_at or 0.0, reverse=True)
+
+
 def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
     """The lane of a service, from all its changes."""
-    own = [change for change in changes if change.carried_by is None]
-    live = sorted(
-        (change for change in own if change.phase in LIVE),
-        key=lambda change: change.stamps.live_at or 0.0,
-        reverse=True,
-    )
+    live = live_ones(changes)
     harmful = _harmful(changes)
     waiting = [change for change in changes if change.phase in UNEXPOSED]
     numbers = {change.number for change in harmful}

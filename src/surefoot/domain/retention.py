@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from surefoot.domain.change import Change
-from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
+from surefoot.domain.lane import live_ones
+from surefoot.domain.lifecycle import EXPOSED, UNEXPOSED, Phase
 
 __all__ = ["BEFORE_LIVE", "to_keep_built"]
 
@@ -17,16 +18,9 @@ def to_keep_built(changes: Sequence[Change]) -> frozenset[int]:
     last (somebody will look into it), and every change that is still on its way.
     """
     on_their_way = [one for one in changes if one.phase in UNEXPOSED | EXPOSED]
-    own = [one for one in changes if one.carried_by is None]  # what a fix carries is built in it
-    live = sorted(
-        (one for one in own if one.phase in LIVE),
-        key=lambda one: one.stamps.live_at or 0.0,
-        reverse=True,
-    )
-    restored = sorted(
-        (one for one in own if one.phase is Phase.RESTORED),
-        key=lambda one: one.stamps.restored_at or 0.0,
-        reverse=True,
-    )
-    kept = (*on_their_way, *live[: 1 + BEFORE_LIVE], *restored[:1])
+    restored = [  # what a fix carries is built in it
+        one for one in changes if one.phase is Phase.RESTORED and one.carried_by is None
+    ]
+    restored.sort(key=lambda one: one.stamps.restored_at or 0.0)
+    kept = (*on_their_way, *live_ones(changes)[: 1 + BEFORE_LIVE], *restored[-1:])
     return frozenset(one.number for one in kept)

@@ -148,25 +148,16 @@ async def _standing(
 
     A first release has no base, and so no approval to take over.
     """
-    earlier = [
-        one
-        for one in run.changes.values()
-        if one.diff.identity == study.diff.identity and one.approvals and one.base and base
-    ]
-    if not earlier or base is None:
+    same = (one for one in run.changes.values() if one.diff.identity == study.diff.identity)
+    last = max((one for one in same if one.approvals), key=lambda one: one.number, default=None)
+    if base is None or last is None or last.base is None:
         return ()
-    last = max(earlier, key=lambda one: one.number)
-    old, new, scm = last.base or base.revision, base.revision, outside.scm
-    if old == new:
-        return last.approvals
-    if await scm.descends(run.name, new, old):
-        between = await scm.study(run.name, old, new, run.record.folder)
-    elif await scm.descends(run.name, old, new):
-        between = await scm.study(
-            run.name, new, old, run.record.folder
-        )  # what it stood on went away
-    else:
-        return ()
+    ends, scm = (last.base, base.revision), outside.scm
+    if not await scm.descends(run.name, ends[1], ends[0]):
+        ends = (ends[1], ends[0])  # what it stood on went away
+        if not await scm.descends(run.name, ends[1], ends[0]):
+            return ()
+    between = await scm.study(run.name, *ends, run.record.folder)
     return () if set(between.diff.files) & set(study.diff.files) else last.approvals
 
 
