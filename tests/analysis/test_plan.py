@@ -9,6 +9,7 @@ from analysis_streams import BOUNDS, ERRORS, LATENCY, Service, buckets, count, l
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surefoot.analysis.forecast import forecast
 from surefoot.analysis.history import History, Pair, dispersion, paired_dispersion
 from surefoot.analysis.latency import fix_bounds, limits_of
 from surefoot.analysis.margins import RUNGS, choose_rung, looser, rung_not_narrower
@@ -150,6 +151,8 @@ def test_latency_that_scatters_takes_a_wider_rung_than_errors():
     assert latency.margin.rung > "A"
     assert latency.required
     assert {bound.gate_d for bound in latency.bounds} == {0.1}
+    plan = plan_from_history(history, [ERRORS, LATENCY], Rules())
+    assert forecast(plan).half <= 90
 
 
 def test_latency_that_does_not_scatter_leaves_a_step_by_the_usual_gate():

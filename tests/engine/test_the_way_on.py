@@ -7,6 +7,7 @@ from surefoot.domain.change import Cause, Intent, WaitCause
 from surefoot.domain.errors import NotAllowed, Refused
 from surefoot.domain.lifecycle import Phase
 from surefoot.engine.control import ShipOrder
+from surefoot.ports import Finished
 from surefoot.testing import Behaviour
 
 A_FIFTH = Behaviour(errors=0.2)
@@ -202,6 +203,37 @@ async def test_what_a_withdrawn_fix_carried_waits_for_the_next(world: World):
     assert (await world.until_settled(next_fix)).phase is Phase.VERIFIED
     await world.live(2)
     assert world.change(between).phase is Phase.VERIFIED
+
+
+@pytest.mark.parametrize("lacks", ["its checks", "a review"])
+async def test_a_fix_waits_until_what_it_carries_is_checked_and_approved(world: World, lacks: str):
+    """Nobody's work reaches users beside a fix without what it would need alone."""
+    await world.open(more=TEAM)
+    bad = await world.ship("a slip", A_FIFTH, revision=world.commit("s", files={"slip.py": "1\n"}))
+    await world.desk.approve(bad, BO)
+    await world.until_phase(bad, Phase.ROLLING_OUT, within=100)
+    if lacks == "its checks":
+        slow = Finished(ok=True, code=0, seconds=600.0, said="")
+        world.checks.end(("unit",), slow)
+    between = await world.ship("between", revision=world.commit("b", files={"between.py": "1\n"}))
+    await world.live(2)
+    world.checks.end(("unit",), Finished(ok=True, code=0, seconds=0.1, said=""))
+    if lacks == "its checks":
+        await world.desk.approve(between, BO)
+    await world.until_settled(bad)
+    upon = world.commit("mended", files={"slip.py": "2\n"})
+    fix = await world.ship("mended", fixes=bad, revision=upon)
+    await world.desk.approve(fix, BO)
+    await world.live(30)
+    change = world.change(fix)
+    assert change.stamps.exposed_at is None
+    if lacks == "its checks":
+        assert change.because == f"It waits for the checks of {between}, which it carries."
+        await world.live(600)
+    else:
+        assert change.because == f"It waits for somebody's review of {between}, which it carries."
+        await world.desk.approve(between, BO)
+    assert (await world.until_settled(fix)).phase is Phase.VERIFIED
 
 
 async def test_a_fix_is_watched_with_what_its_carried_changes_want(world: World):

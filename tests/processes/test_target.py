@@ -47,6 +47,31 @@ async def test_starts_and_ends(target, release):
     assert not {fact.pid for fact in seen} & procfs.groups()
 
 
+async def test_an_upstream_is_neither_started_nor_ended(target, release, tmp_path, programs, clock):
+    """What somebody else runs is seen to listen, by any daemon, and outlives its release."""
+    (theirs,) = await up(target, release(service="theirs"))
+    spec = release(upstream=Address("127.0.0.1", theirs.port), argv=("/nowhere",))
+    (seen,) = await up(target, spec)
+    assert (seen.port, seen.listening, seen.up, seen.pid) == (theirs.port, True, True, None)
+    another = ProcessTarget(tmp_path, programs, clock)
+    assert await another.look("shop", 1) == (seen,)
+    await another.stop("shop", 1)
+    assert await target.running("shop") == ()
+    assert asked(theirs.port)
+
+
+async def test_an_upstream_that_does_not_answer_is_not_ready(target, release):
+    """It is said of which port nothing answers."""
+    (theirs,) = await up(target, release(service="theirs"))
+    await target.stop("theirs", 1)
+    spec = release(upstream=Address("127.0.0.1", theirs.port), ready_s=0.5)
+    (seen,) = await target.start(spec)
+    assert not seen.up
+    finished = await target.ready(spec)
+    assert not finished.ok
+    assert str(theirs.port) in finished.said
+
+
 async def test_exact_environment(target, release, secrets):
     """A release gets its own names, its settings, its secrets and four of the host's, no more."""
     spec = release(environment={"COLOUR": "blue", "PORT": "9"}, env_file=str(secrets))
