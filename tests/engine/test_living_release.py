@@ -111,3 +111,13 @@ async def test_an_address_that_somebody_holds_is_refused_before_anything_starts(
     world.target.taken.clear()
     order = ShipOrder("shop", world.tips["shop"], Intent("first"), adopt=True)
     await world.desk.ship(order, ANA)
+
+
+async def test_a_look_that_began_before_the_exposure_is_no_fact_of_it(world: World):
+    """The processes of the live release, which soaks, are not taken for those of its successor."""
+    await world.open()
+    await world.until_settled(await world.ship("one"))
+    world.daemon.telemetry.faults.slow(0.7, "look")
+    for _ in range(4):
+        change = await world.until_settled(await world.ship("next"))
+        assert change.phase is Phase.VERIFIED, change.because

@@ -40,6 +40,9 @@ BUILD_LIMIT_S = 1800.0
 PAGE_TRIES, PAGE_PAUSE_S = 5, 1.0
 
 
+Instances = tuple[InstanceFacts, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PartDone:
     """A part of getting ready that has ended, and what the rehearsal took if it was one."""
@@ -94,7 +97,7 @@ class Actor:
         """The plan is fixed and the counters' base line taken, before the first user."""
         now = self.outside.clock.boottime()
         run.watch.begin(change.number, run.plans[change.number], now)
-        await self.outside.telemetry.look(await self.watched(run))
+        await self.outside.telemetry.look(self.watched(run, *await self.look(run)))
 
     async def give_back(self, run: ServiceRun, change: Change) -> None:
         """No user meets the change: by the keeper's stored way back, else by new routes."""
@@ -138,16 +141,23 @@ class Actor:
             )
         )
 
-    async def watched(self, run: ServiceRun) -> Watched:
-        """What to look at: the exposed change beside the live release, or that one alone."""
+    async def look(self, run: ServiceRun) -> tuple[Instances, Instances]:
+        """The processes that serve users now, and those of the exposed change."""
+        target, serving, exposure = self.outside.target, run.serving, run.watch.exposure
+        living = await target.look(run.name, serving.number) if serving else ()
+        canary = await target.look(run.name, exposure.change) if exposure else ()
+        return living, canary
+
+    def watched(self, run: ServiceRun, living: Instances, canary: Instances) -> Watched:
+        """What to measure: the exposed change beside the live release, or that one alone."""
         serving, exposure = run.serving, run.watch.exposure
-        canary = exposure.change if exposure else None
+        exposed = exposure.change if exposure else None
         return Watched(
             service=run.name,
-            canary=await self._arm(run, canary),
-            baseline=await self._arm(run, serving.number if serving else None),
-            metrics=run.guards(canary) if canary is not None else run.manifest.metrics,
-            metrics_path=self._page(run, canary),
+            canary=_arm(exposed, canary),
+            baseline=_arm(serving.number if serving else None, living),
+            metrics=run.guards(exposed) if exposed is not None else run.manifest.metrics,
+            metrics_path=self._page(run, exposed),
             exposed_at=exposure.began if exposure else 0.0,
         )
 
@@ -155,7 +165,7 @@ class Actor:
         """Why it could not be watched: what its own page has not of all that guards it."""
         own = Watched(
             service=run.name,
-            canary=await self._arm(run, change.number),
+            canary=_arm(change.number, await self.outside.target.look(run.name, change.number)),
             baseline=None,
             metrics=run.guards(change.number),
             metrics_path=self._page(run, change.number),
@@ -184,12 +194,6 @@ class Actor:
         """Where metrics are read: the live manifest's path for both releases, if it has one."""
         own = run.manifest_of(release).release.metrics if release is not None else None
         return run.manifest.release.metrics or own
-
-    async def _arm(self, run: ServiceRun, release: int | None) -> UpstreamArm | None:
-        if release is None:
-            return None
-        instances = await self.outside.target.look(run.name, release)
-        return arm_of(release, instances) if instances else None
 
     # --- in their own time ---------------------------------------------------------------------
 
@@ -306,6 +310,11 @@ class Actor:
 def _upstream(run: ServiceRun, change: Change) -> Address | None:
     """Where the first baseline listens, if somebody else runs it. What comes after is ours."""
     return run.manifest_of(change.number).upstream if change.base is None else None
+
+
+def _arm(release: int | None, instances: Instances) -> UpstreamArm | None:
+    """A release as the proxy knows it, if it runs."""
+    return arm_of(release, instances) if release is not None and instances else None
 
 
 def arm_of(release: int, instances: tuple[InstanceFacts, ...]) -> UpstreamArm:

@@ -368,26 +368,24 @@ class Driver:
 
     async def _look(self, run: ServiceRun) -> None:
         """One second: hold the lease, read the counters, feed the judge."""
-        exposure = run.watch.exposure
-        if run.serving is None:
+        exposure, serving = run.watch.exposure, run.serving
+        if serving is None:
             return
         undecided_s = self.outside.clock.boottime() - run.decided_at
         if exposure and exposure.judging and undecided_s <= run.manifest.rollout.blind_limit_s:
             await self.outside.traffic.renew(run.name, exposure.change, LEASE_S)
-        watched = await self.actor.watched(run)
-        await self._look_at_the_living(run, run.serving.number)
-        metered = await self.outside.telemetry.look(watched)
-        if metered is None:
-            return
-        instances: tuple[InstanceFacts, ...] = ()
-        if exposure or run.watch.soak:
-            looked_at = exposure.change if exposure else run.serving.number
-            instances = await self.outside.target.look(run.name, looked_at)
+        living, canary = await self.actor.look(run)
+        self._look_at_the_living(run, serving.number, living)
+        metered = await self.outside.telemetry.look(self.actor.watched(run, living, canary))
+        if metered is None or run.watch.exposure is not exposure:
+            return  # an exposure that began, or ended, meanwhile: this look is of neither
+        instances = canary if exposure else living
         run.watch.feed(metered, instances, self.outside.clock.boottime())
 
-    async def _look_at_the_living(self, run: ServiceRun, serving: int) -> None:
+    def _look_at_the_living(
+        self, run: ServiceRun, serving: int, instances: tuple[InstanceFacts, ...]
+    ) -> None:
         """Say it when a process that users were on has ended; the supervisor starts it again."""
-        instances = await self.outside.target.look(run.name, serving)
         ended = run.watch.vitals.feed(serving, instances, self.outside.clock.boottime())
         if ended:
             which = ", ".join(str(index) for index in ended)
