@@ -1,6 +1,7 @@
 """Figures of whole rollouts on real parts: git, Envoy, processes, load over loopback.
 
-    python benchmarks/rollouts.py --exposures 10 --undos 20 --detections 5 --slots 3
+    python benchmarks/rollouts.py --exposures 10 --undos 100 --slots 6 --detections 20
+    python benchmarks/rollouts.py --faults 20 --slower 5
 
 Every change is a real commit of a small service in a repository of its own. Times are taken from
 the ledger's stamps; requests are sent open loop, at an even pace, and none is asked twice.
@@ -13,6 +14,7 @@ import platform
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,16 +36,15 @@ def machine() -> str:
 
 
 def row(name: str, values: Sequence[float], unit: str = "s") -> None:
-    """One figure: median, nine in ten, most."""
+    """One figure: median, nine in ten, 99 in 100, most."""
     ordered = sorted(values)
     if not ordered:
-        print(f"{name:52} none")
         return
-    nine = ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
-    median = statistics.median(ordered)
+    nine, ninety_nine = (ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in (0.9, 0.99))
     print(
-        f"{name:52} n={len(ordered):3}  median {median:8.3f} {unit}"
-        f"  p90 {nine:8.3f}  max {ordered[-1]:8.3f}"
+        f"{name:52} n={len(ordered):3}  median {statistics.median(ordered):8.3f} {unit}"
+        f"  p90 {nine:8.3f}  p99 {ninety_nine:8.3f}  max {ordered[-1]:8.3f}",
+        flush=True,
     )
 
 
@@ -123,34 +124,38 @@ def undos(shop: Service, count: int) -> None:
         status = shop.until(number, "restored", 60)
         ordered_to_back.append(status["times"]["undo_s"])
         shop.git("reset", "--quiet", "--hard", "HEAD~1")
+    if not count:
+        return
     row("undo ordered to last request started on it", last_started)
     row("undo decided to share read back as zero", ordered_to_back)
     print(f"{'requests failed by switching there and back':52} {failed} of {asked}")
 
 
-def detections(shop: Service, count: int, errors: float, name: str) -> None:
-    """From first exposure to the verdict *worse*, at a share of a tenth."""
-    times, harmed = [], []
+def detections(shop: Service, count: int, name: str, behaviour: dict[str, Any]) -> None:
+    """What becomes of changes that behave so: from first exposure, at a share of a tenth."""
+    times, harmed, ends = [], [], Counter[str]()
     for index in range(count):
-        shop.commit(f"{name} {index}", errors=errors, seed=index)
+        shop.commit(f"{name} {index}", **{"seed": index, **behaviour})
         number = shop.ship()
-        status = shop.until(number, "restored", 240)
-        times.append(status["times"]["exposed_to_verdict_s"])
-        harmed.append(float(status["harmed"]["harmed"]))
-        back = shop.git("rev-parse", "HEAD~1")
-        shop.git("reset", "--quiet", "--hard", back)
-        resume(shop, number)
+        status = shop.until(number, {"restored", "verified"}, 960)
+        ends[f"{status['phase']} {status['worse'] or ''}".strip()] += 1
+        if status["phase"] == "restored":
+            times.append(status["times"]["exposed_to_verdict_s"])
+            harmed.append(float(status["harmed"]["harmed"]))
+        go_on(shop, number)
     row(f"{name}: first exposure to worse", times)
     row(f"{name}: requests harmed", harmed, " ")
+    if ends:
+        print(f"{name + ': ended as':52} {dict(ends)}", flush=True)
 
 
-def resume(shop: Service, number: int) -> None:
-    """A harmless fix opens the lane again: it is shipped as the fix, accepted, and built upon."""
-    shop.commit(f"mend {number}", errors=0.01, seed=number + 1000)
-    fix = shop.ship(fixes=number)
-    shop.until(fix, {"rolling_out", "verifying"}, 120)
-    shop.world.post(f"/v1/changes/{fix}/accept", {"because": "only a benchmark"}, BO)
-    shop.until(fix, "accepted", 60)
+def go_on(shop: Service, number: int) -> None:
+    """Back to the release before this one, with the lane open again."""
+    if shop.change(number)["phase"] == "verified":
+        shop.world.post(f"/v1/services/{shop.name}/undo", {"because": "measured"}, BO)
+        shop.until(number, "restored", 60)
+    shop.git("reset", "--quiet", "--hard", "HEAD~1")
+    shop.world.post(f"/v1/services/{shop.name}/resume", {"because": "measured"}, BO)
 
 
 def slots(shop: Service, count: int, name: str, behaviour: dict[str, Any]) -> None:
@@ -165,7 +170,11 @@ def slots(shop: Service, count: int, name: str, behaviour: dict[str, Any]) -> No
 
 
 def with_service(
-    world: World, name: str, behaviour: dict[str, Any], run: Callable[[Service], None]
+    world: World,
+    name: str,
+    behaviour: dict[str, Any],
+    measure: Callable[[Service, argparse.Namespace], None],
+    asked: argparse.Namespace,
 ) -> None:
     """A service of its own under load, watched long enough for phi to be learnt."""
     shop = Service(world, name)
@@ -175,37 +184,57 @@ def with_service(
     users = Load(shop.port, RATE)
     try:
         shop.history(200)
-        run(shop)
+        measure(shop, asked)
     finally:
         print(f"{'all answers by status':52} {dict(users.end())}")
+
+
+def usual(shop: Service, asked: argparse.Namespace) -> None:
+    """A service that answers one request in a hundred with an error."""
+    exposures(shop, asked.exposures)
+    undos(shop, asked.undos)
+    slots(shop, asked.slots, "harmless, 1 % errors", {"errors": 0.01})
+    detections(shop, asked.detections, "a fifth failing", {"errors": 0.2})
+    detections(shop, asked.detections, "all failing", {"errors": 1.0})
+
+
+def calm(shop: Service, asked: argparse.Namespace) -> None:
+    """A service without errors, and changes that do not answer at all, or end."""
+    slots(shop, asked.slots, "harmless, no errors at all", {})
+    detections(shop, asked.faults, "hangs", {"hangs": "all"})
+    detections(shop, asked.faults, "hangs, its health path answers", {"hangs": "users"})
+    detections(shop, asked.faults, "kills itself after 3 s", {"die_after_s": 3})
+    detections(shop, asked.faults, "keeps 20 MB a request", {"leak_mb": 20})
+
+
+def slow(shop: Service, asked: argparse.Namespace) -> None:
+    """A service of 40 ms, and changes that take longer."""
+    for percent in (25, 10):
+        seconds = round(0.04 * (1 + percent / 100), 6)
+        behaviour = {"seconds": seconds, "spread": 0.1}
+        detections(shop, asked.slower, f"{percent} % slower", behaviour)
 
 
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--exposures", type=int, default=10)
-    parser.add_argument("--undos", type=int, default=20)
-    parser.add_argument("--detections", type=int, default=5)
-    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--exposures", type=int, default=0)
+    parser.add_argument("--undos", type=int, default=0)
+    parser.add_argument("--slots", type=int, default=0)
+    parser.add_argument("--detections", type=int, default=0)
+    parser.add_argument("--faults", type=int, default=0)
+    parser.add_argument("--slower", type=int, default=0)
     asked = parser.parse_args()
     print(f"{machine()}; {RATE} requests/s")
     world = World()
     try:
         world.up()
-
-        def usual(shop: Service) -> None:
-            exposures(shop, asked.exposures)
-            undos(shop, asked.undos)
-            slots(shop, asked.slots, "harmless, 1 % errors", {"errors": 0.01})
-            detections(shop, asked.detections, 0.2, "a fifth failing")
-            detections(shop, asked.detections, 1.0, "all failing")
-
-        with_service(world, "usual", {"errors": 0.01}, usual)
-
-        def calm(shop: Service) -> None:
-            slots(shop, asked.slots, "harmless, no errors at all", {"seconds": 0.005})
-
-        with_service(world, "calm", {}, calm)
+        if asked.exposures + asked.undos + asked.slots + asked.detections:
+            with_service(world, "usual", {"errors": 0.01}, usual, asked)
+        if asked.slots + asked.faults:
+            with_service(world, "calm", {}, calm, asked)
+        if asked.slower:
+            with_service(world, "slow", {"seconds": 0.04, "spread": 0.1}, slow, asked)
     finally:
         world.end()
 
