@@ -1,8 +1,9 @@
 """What stands beside the judge: plain facts, the band, the host, the soak, the forecast."""
 
 import random
+from bisect import bisect_left
 from dataclasses import replace
-from math import inf
+from math import exp, inf, log
 
 import pytest
 from analysis_streams import ERRORS, Service, plan_of
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from surefoot.analysis.band import HostWatch, in_band, latency_in_band
 from surefoot.analysis.expect import Expectation, SignTest, quantile
 from surefoot.analysis.forecast import forecast, in_words
-from surefoot.analysis.interval import ratio_interval
+from surefoot.analysis.interval import RatioSequence
 from surefoot.analysis.latency import Bound
 from surefoot.analysis.liveness import Liveness, Observation
 from surefoot.analysis.plan import JudgePlan
@@ -282,25 +283,65 @@ def test_signs_of_a_fair_coin_prove_nothing():
     assert test.value < 1
 
 
-@given(st.integers(1, 30), st.integers(1, 60), st.floats(1, 5))
-def test_interval_holds_what_was_seen(canary, baseline, phi):
+def interval(ticks, phi=1.0):
+    """The interval after ticks of (canary's events, baseline's events, w)."""
+    sequence = RatioSequence()
+    for canary, baseline, w in ticks:
+        sequence.add((canary, 1000 * w), (baseline, 1000.0))
+    return sequence.at(phi)
+
+
+@given(st.integers(1, 30), st.integers(1, 60), st.floats(0.01, 100), st.floats(1, 5))
+def test_interval_holds_what_was_seen(canary, baseline, w, phi):
     """The interval holds the ratio that was observed, and widens with phi."""
-    ticks = [(0.25, float(canary), float(baseline))] * 5
-    narrow, wide = ratio_interval(ticks, 1.0), ratio_interval(ticks, phi)
-    assert narrow is not None
-    assert wide is not None
-    observed = canary / baseline / 0.25
+    ticks = [(float(canary), float(baseline), w)] * 5
+    narrow, wide = interval(ticks), interval(ticks, phi)
+    observed = canary / baseline / w
     assert narrow[0] <= observed <= narrow[1]
     assert wide[0] <= narrow[0] * 1.01
     assert wide[1] >= narrow[1] * 0.99
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20), st.floats(0.05, 0.2)), min_size=5))
+def test_interval_of_bands_is_hardly_wider_than_that_of_ticks(ticks):
+    """What shares a band of w loses two percent and wins nothing: it holds the exact interval."""
+    low, high = interval(ticks) or (0.0, inf)
+    exact_low, exact_high = exact_interval(ticks)
+    assert exact_low * 0.97 - 2e-4 <= low <= exact_low * 1.003
+    assert exact_high * 0.997 <= high
+    assert high <= exact_high * 1.03 or exact_high > 0.96e6
+
+
+def exact_interval(ticks):
+    """The same, tick by tick, by the definition and a search of its own."""
+
+    def evidence(null, ratios):
+        canary = sum(c for c, _, _ in ticks)
+        total = 0.0
+        for r in ratios:
+            split = sum((c + b) * log((1 + null * w) / (1 + r * null * w)) for c, b, w in ticks)
+            total += exp(min(canary * log(r) + split, 460.0))
+        return total / len(ratios)
+
+    above = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+    below = [1 / r for r in above]
+    grid = [10 ** (x / 1000) for x in range(-4000, 6001)]
+    if not any(c + b for c, b, _ in ticks):
+        return 0.0, inf
+    lower = bisect_left(grid, True, key=lambda null: evidence(null, above) < 40)
+    upper = bisect_left(grid, True, key=lambda null: evidence(null, below) >= 40)
+    return (
+        grid[lower] if any(c for c, _, _ in ticks) and lower else 0.0,
+        grid[upper] if any(b for _, b, _ in ticks) and upper < len(grid) else inf,
+    )
+
+
 def test_interval_without_events_is_unknown():
     """Nothing bad on either side bounds no ratio; on one side it bounds one end."""
-    assert ratio_interval([], 1.0) is None
-    only_canary = ratio_interval([(0.1, 3.0, 0.0)] * 5, 1.0)
+    assert interval([]) is None
+    only_canary = interval([(3.0, 0.0, 0.1)] * 5)
     assert only_canary is not None
     assert only_canary[1] == inf
-    only_baseline = ratio_interval([(0.1, 0.0, 30.0)] * 5, 1.0)
+    only_baseline = interval([(0.0, 30.0, 0.1)] * 5)
     assert only_baseline is not None
     assert only_baseline[0] == 0

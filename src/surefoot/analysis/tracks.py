@@ -1,13 +1,12 @@
 """What the judge keeps of each metric: its counts, its evidence of harm and of "not worse"."""
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, log
 
 from surefoot.analysis.evidence import GROSS_RATIOS, HARM_RATIOS, Capital, Mixture
 from surefoot.analysis.factor import growth, growth_absolute
-from surefoot.analysis.interval import ratio_interval
+from surefoot.analysis.interval import RatioSequence
 from surefoot.analysis.latency import Bound
 from surefoot.analysis.margins import GATE, latency_bets, looser, ok_bets
 from surefoot.analysis.opentick import OpenTick
@@ -94,7 +93,7 @@ class RatioTrack:
         self._harm = Capital(HARM_RATIOS, d=DEAD_BAND_D, phi=metric.phi, kept=KEPT)
         self._ok: Mixture | None = None
         self._gate: Mixture | None = None
-        self._ticks = array("d")
+        self._ratio = RatioSequence()
         if metric.settled:
             self.settle(metric, plan)
 
@@ -118,7 +117,7 @@ class RatioTrack:
         if canary.bad or baseline.bad:
             if self.gross:  # it has no dead band and no restarts: without events it stays as it is
                 self.gross.step(moment.at, arm_c, arm_b)
-            self._ticks.extend((canary.all / baseline.all, canary.bad, baseline.bad))
+            self._ratio.add(arm_c, arm_b)
         if not moment.judged:
             return
         one, two = (arm_c, arm_b) if self.metric.worse == "higher" else (arm_b, arm_c)
@@ -162,8 +161,7 @@ class RatioTrack:
     @property
     def interval(self) -> Pair | None:
         """The 95 % confidence sequence of p_c/p_b over all ticks since first exposure."""
-        numbers = iter(self._ticks)
-        return ratio_interval(list(zip(numbers, numbers, numbers, strict=True)), self.metric.phi)
+        return self._ratio.at(self.metric.phi)
 
     def seconds_to_ok(self, plan: JudgePlan, rate: float) -> float:
         """Seconds until "not worse" is likely proven, at `rate` events per second."""
