@@ -326,6 +326,24 @@ def test_lower_is_worse_for_good_events():
     assert end(60) is Word.VERIFIED
 
 
+def test_where_good_events_are_the_rule_the_missing_ones_are_judged():
+    """99 of 100 succeed: a fall to 95 is worse, and no margin of good events could show it."""
+    good = MetricPlan("paid", "ratio", phi=1.0, p=0.99, margin=WIDE, worse="lower")
+    plan = JudgePlan(steps=(0.5,), metrics=(good,))
+
+    def end(canary: float, of: JudgePlan = plan) -> Word:
+        rows: list[Row] = [ShareRow(0, 0.5)]
+        for t in range(1, 200):
+            rows += pair(t, (canary, 100), (99, 100), "paid")
+        return judged(of, rows).word
+
+    assert end(95) is Word.WORSE
+    assert end(99) is Word.VERIFIED
+    assert end(100) is Word.VERIFIED
+    open_plan = replace(plan, metrics=(replace(good, p=None, margin=None),))
+    assert end(95, open_plan) is Word.WORSE
+
+
 def test_starved_canary_is_worse_by_its_traffic_share():
     """A canary that gets a tenth of its due is worse, unless sessions are sticky."""
     rows = steady(300, (0, 2), (2, 198), share=0.1)

@@ -10,7 +10,7 @@ from analysis_streams import ERRORS, Service, plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.analysis.band import HostWatch, in_band, latency_in_band
+from surefoot.analysis.band import HostWatch, in_band, latency_in_band, still_in_band
 from surefoot.analysis.expect import Expectation, SignTest, quantile
 from surefoot.analysis.forecast import forecast, in_words
 from surefoot.analysis.interval import RatioSequence
@@ -272,6 +272,16 @@ def test_quantiles_are_interpolated():
     assert quantile({0.1: 10.0, inf: 100.0}, 0.5) == 0.1
     assert quantile({0.1: 0.0, inf: 0.0}, 0.5) is None
     assert quantile({}, 0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("usual", "now", "well"),
+    [(0.99, 0.99, True), (0.99, 0.9, False), (0.03, 0.03, True), (0.03, 0.003, False)],
+)
+def test_a_metric_whose_lower_values_are_worse_has_a_band_too(usual, now, well):
+    """Good events must be back where they were: the many, and the few."""
+    assert still_in_band(usual, now * 2000, 2000) is well
+    assert not still_in_band(usual, now * 40, 40)
 
 
 def test_signs_of_a_fair_coin_prove_nothing():

@@ -6,8 +6,9 @@ from math import inf, sqrt
 
 from surefoot.analysis.latency import Bound
 from surefoot.analysis.onearm import ALARM, OneArm
+from surefoot.analysis.plan import HALF
 
-__all__ = ["ENOUGH_REQUESTS", "HostWatch", "in_band", "latency_in_band"]
+__all__ = ["ENOUGH_REQUESTS", "HostWatch", "in_band", "latency_in_band", "still_in_band"]
 
 ENOUGH_REQUESTS = 50
 WIDER, POINTS = 1.5, 0.005
@@ -27,7 +28,25 @@ def in_band(p: float, bad: float, all_: float) -> bool:
     if all_ < ENOUGH_REQUESTS:
         return False
     limit = min(max(WIDER * p, p + POINTS), 1.0)
-    return bad / all_ <= limit + ERRORS * sqrt(limit * (1 - limit) / all_)
+    return bad / all_ <= limit + _give_or_take(limit, all_)
+
+
+def still_in_band(p: float, good: float, all_: float) -> bool:
+    """The mirror image, for a metric whose lower values are worse.
+
+    Where good events are the rule, what is missing of them must be in its band; else good/all is
+    at least min(p / 1.5, p - 0.5 points), give or take 2 standard errors.
+    """
+    if p > HALF:
+        return in_band(1 - p, all_ - good, all_)
+    if all_ < ENOUGH_REQUESTS:
+        return False
+    limit = max(min(p / WIDER, p - POINTS), 0.0)
+    return good / all_ >= limit - _give_or_take(limit, all_)
+
+
+def _give_or_take(rate: float, all_: float) -> float:
+    return ERRORS * sqrt(rate * (1 - rate) / all_)
 
 
 def latency_in_band(bounds: Sequence[Bound], le: Mapping[float, float]) -> bool:

@@ -96,10 +96,10 @@ def _to_gate(plan: JudgePlan, metric: MetricPlan) -> float:
     rate = share * (metric.rate or 0.0)
     evidence = GATE_PART / plan.alpha_ok
     if metric.kind == "ratio":
-        if metric.p is None or metric.margin is None:
+        if metric.rare is None or metric.margin is None:
             return inf
-        margin = looser(metric.margin, GATE.margin, metric.p)
-        nats = growth(metric.p, w, margin.ratio, margin.points / 100)
+        margin = looser(metric.margin, GATE.margin, metric.rare)
+        nats = growth(metric.rare, w, margin.ratio, margin.points / 100)
         return seconds_to(evidence, metric.phi, rate * nats)
     return max(
         (bound.gate_seconds(rate, w, metric.phi, evidence) for bound in metric.bounds), default=inf

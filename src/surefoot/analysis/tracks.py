@@ -82,15 +82,36 @@ class GrossGuard:
         return self._capital.value
 
 
+def _as_counted(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
+    return canary, baseline
+
+
+def _exchanged(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
+    return baseline, canary
+
+
+def _missing(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
+    return (canary[1] - canary[0], canary[1]), (baseline[1] - baseline[0], baseline[1])
+
+
 class RatioTrack:
-    """A ratio metric. For one whose lower values are worse, the arms change places."""
+    """A ratio metric.
+
+    For one whose lower values are worse, the arms change places; or, where good events are the
+    rule, what is missing of them counts as bad. Which of the two is fit for "not worse" is fixed
+    with its history; against harm half the capital is on each.
+    """
 
     def __init__(self, metric: MetricPlan, plan: JudgePlan) -> None:
         self.metric = metric
         self.totals = Totals()
         self.gross = GrossGuard(metric.phi, plan.warm_up) if plan.errors is metric else None
         self._restarts = Restarts(plan.time_limit)
-        self._harm = Capital(HARM_RATIOS, d=DEAD_BAND_D, phi=metric.phi, kept=KEPT)
+        views = (_as_counted,) if metric.worse == "higher" else (_exchanged, _missing)
+        self._harms = tuple(
+            (view, Capital(HARM_RATIOS, d=DEAD_BAND_D, phi=metric.phi, kept=KEPT)) for view in views
+        )
+        self._view = views[0]
         self._ok: Mixture | None = None
         self._gate: Mixture | None = None
         self._ratio = RatioSequence()
@@ -100,7 +121,8 @@ class RatioTrack:
     def settle(self, metric: MetricPlan, plan: JudgePlan) -> None:
         """Stake what needs history: "not worse than its margin", and the gate of a step."""
         self.metric = metric
-        p, margin = metric.p or 0.0, metric.margin or NO_MARGIN
+        p, margin = metric.rare or 0.0, metric.margin or NO_MARGIN
+        self._view = _missing if metric.of_missing else self._view
         _, last = arms_at(metric, plan.last_share)
         _, first = arms_at(metric, plan.first_share)
         self._ok = Mixture(ok_bets(p, last, margin), phi=metric.phi)
@@ -120,9 +142,12 @@ class RatioTrack:
             self._ratio.add(arm_c, arm_b)
         if not moment.judged:
             return
-        one, two = (arm_c, arm_b) if self.metric.worse == "higher" else (arm_b, arm_c)
-        self._harm.step(DEAD_BAND_M, one, two, self._restarts.at(moment.at))
+        u = self._restarts.at(moment.at)
+        for view, harm in self._harms:
+            one, two = view(arm_c, arm_b)
+            harm.step(DEAD_BAND_M, one, two, u)
         if self._ok and self._gate:
+            one, two = self._view(arm_c, arm_b)
             self._ok.step(one, two)
             self._gate.step(one, two)
 
@@ -146,7 +171,7 @@ class RatioTrack:
     @property
     def harm(self) -> float:
         """The evidence of harm, as an e-value; the gross guard is apart."""
-        return self._harm.value
+        return sum(harm.value for _, harm in self._harms) / len(self._harms)
 
     @property
     def ok(self) -> float:
@@ -166,10 +191,10 @@ class RatioTrack:
     def seconds_to_ok(self, plan: JudgePlan, rate: float) -> float:
         """Seconds until "not worse" is likely proven, at `rate` events per second."""
         metric = self.metric
-        if metric.p is None or metric.margin is None:
+        if metric.rare is None or metric.margin is None:
             return inf
         first, w = arms_at(metric, plan.last_share)
-        nats = growth(metric.p, w, metric.margin.ratio, metric.margin.points / 100)
+        nats = growth(metric.rare, w, metric.margin.ratio, metric.margin.points / 100)
         return _seconds(plan, self.ok, rate * first * nats / metric.phi)
 
 

@@ -48,6 +48,8 @@ def margin_in_words(metric: MetricPlan) -> str:
     if margin is None:
         return metric.name
     if metric.kind != "latency":
+        if metric.of_missing:
+            return f"{metric.name} missing {margin}"
         return f"{metric.name} {margin}" + (" below" if metric.worse == "lower" else "")
     noun = "point" if margin.points == 1 else "points"
     return f"{metric.name} at most x{margin.ratio:g} but for {margin.points:g} {noun}"
