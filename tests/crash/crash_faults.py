@@ -105,6 +105,7 @@ def freeze_daemon(site, _dice):
     (service,) = site.services
     number = site.ship(service)
     site.until(number, "rolling_out")
+    site.until_met(number)
     with site.daemon_away():
         os.kill(site.pid("daemon"), signal.SIGSTOP)
         time.sleep(LEASE_S + 5)

@@ -180,6 +180,15 @@ class Site:
             said = self.patiently(lambda: self.world.get(f"/v1/changes/{number}"))
             raise AssertionError(f"{error}: {said['sentence']}") from None
 
+    def until_met(self, number):
+        """Wait until users meet a change: its state is written down before its routes."""
+        wait_for(
+            lambda: any(one.change == number for one in self._leases()),
+            f"users meet {number}",
+            30,
+            every_s=0.05,
+        )
+
     # --- the record ------------------------------------------------------------------------------
 
     def _watch_leases(self):
