@@ -12,10 +12,11 @@ from rivals.rule import Answer, Record, Rule
 from rivals.worlds import Site, World
 
 OURS = "Surefoot"
+BARE = "its bare test"
 PATIENT = "Surefoot, warm-up 90 s"
 RULES: dict[str, Callable[[Site], Rule]] = {
     OURS: ours.shipped,
-    "its bare test": lambda _: ours.Bare(),
+    BARE: lambda _: ours.Bare(),
     "Lindon-Malek": lambda _: multinomial.Multinomial(),
     "z each second": lambda _: repeated.RepeatedZ(),
     "Fisher each second": lambda _: repeated.RepeatedFisher(),
