@@ -4,7 +4,7 @@
 
 A grid of error rates, harms, shares and traffic; the same without harm; and stresses. Each harm of
 the grid is run N times, the worlds without harm and the stresses twice as often. Without options N
-is 200, which takes some five hours on two cores; `--quick` runs the grid's cells of 100 requests/s
+is 200, some five hours of processor time; `--quick` runs the grid's cells of 100 requests/s
 10 times, some minutes. `--write` puts the page and its picture into a directory.
 """
 
