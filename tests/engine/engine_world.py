@@ -148,7 +148,6 @@ class World:
         per_s: float = 200.0,
         more: str = NO_REVIEW,
         port: int = 8080,
-        by: Person = ANA,
     ) -> None:
         """A service with a live release that has been watched for two minutes."""
         text = manifest(service, port, more)
@@ -157,7 +156,7 @@ class World:
         self.tips[service] = self.scm.commit(service, "describe it", described, by=ANA, on=first)
         await self.desk.register(service, "", text, ANA)
         order = ShipOrder(service, self.tips[service], Intent("first"), adopt=True)
-        await self.desk.ship(order, by)
+        await self.desk.ship(order, ANA)
         await self.until(lambda: self.change(0, service).phase is Phase.ADOPTED, within=60)
         self.production.ask(service, per_s)
         await self.live(120)

@@ -57,12 +57,6 @@ async def test_only_members_bring_a_change_to_users_and_everybody_takes_it_back(
     await world.desk.resume("shop", BO, "never mind")
 
 
-async def test_whoever_installs_it_may_take_in_what_runs(world: World):
-    """To adopt brings users nothing that they do not have, so it is not for the team alone."""
-    await world.open(more=TEAM, by=CY)
-    assert world.change(0).phase is Phase.ADOPTED
-
-
 async def test_whoever_has_nobody_to_review_is_not_blocked(world: World):
     """A team of one is told so, and goes on."""
     await world.open(more=f'[team]\nmembers = ["{ANA}"]\n')

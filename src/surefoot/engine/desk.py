@@ -188,8 +188,7 @@ class Desk(Keys):
         run = self._run(order.service)
         async with run.shipping:  # a remote that does not answer holds up its own service alone
             proposal = await propose(run, order, by, 0, self.outside)
-            if not order.adopt:  # which brings users nothing that they do not have
-                must_be_member(run, proposal.manifest, by)
+            must_be_member(run, proposal.manifest, by)
             if run.lane.live is None:
                 await self._refuse_taken(proposal.manifest.listen)
             async with self._numbering:
