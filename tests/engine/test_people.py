@@ -7,7 +7,7 @@ import pytest
 from engine_world import ANA, BO, CY, NO_REVIEW, OWN, World, manifest
 
 from surefoot.analysis.record import judge_lines
-from surefoot.domain.change import Cause, Intent, WaitCause
+from surefoot.domain.change import Intent, WaitCause
 from surefoot.domain.errors import BadRevision, NotAllowed, Refused
 from surefoot.domain.lifecycle import Phase
 from surefoot.domain.verdict import Word
@@ -33,28 +33,6 @@ async def test_nothing_is_started_before_somebody_else_said_yes(world: World):
         await world.desk.approve(number, CY)
     await world.desk.approve(number, BO)
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
-
-
-async def test_only_members_bring_a_change_to_users_and_everybody_takes_it_back(world: World):
-    """A guest ships, accepts and opens a closed lane in vain; their undo and hold are obeyed."""
-    await world.open(more=TEAM)
-    with pytest.raises(NotAllowed, match="not named as a member"):
-        await world.ship(by=CY)
-    number = await world.ship(by=ANA)
-    await world.desk.approve(number, BO)
-    await world.until_phase(number, Phase.ROLLING_OUT, within=60)
-    with pytest.raises(NotAllowed, match="not named as a member"):
-        await world.desk.accept(number, CY, "looks fine")
-    await world.desk.hold("shop", CY, "wait")
-    await world.desk.resume("shop", CY, "go on")
-    await world.undo(number, CY)
-    assert (await world.until_settled(number)).phase is Phase.RESTORED
-    harmful = await world.ship(behaviour=Behaviour(errors=0.5), by=ANA)
-    await world.desk.approve(harmful, BO)
-    assert (await world.until_settled(harmful)).cause is Cause.HARM
-    with pytest.raises(NotAllowed, match="not named as a member"):
-        await world.desk.resume("shop", CY, "never mind")
-    await world.desk.resume("shop", BO, "never mind")
 
 
 async def test_whoever_has_nobody_to_review_is_not_blocked(world: World):

@@ -63,12 +63,7 @@ KEYS: tuple[Key, ...] = (
     Key("traffic.sticky", "sticky", '"off"', 'off, cookie, or "header:NAME"'),
     Key("traffic.timeout", "timeout", '"off"', "time limit of an answer, or off"),
     Key("risk.data", "globs", "[]", "paths that alter data: traffic can go back, data cannot"),
-    Key(
-        "team.members",
-        "people",
-        "[]",
-        "who may ship, review and accept; everybody may stop and restore",
-    ),
+    Key("team.members", "people", "[]", "who may ship and review"),
     Key("team.review", "review", '"before"', "before, after or off"),
     Key("notify.run", "argv", "none", "tells the team; see [Telling the team](#telling-the-team)"),
 )

@@ -15,7 +15,7 @@ from surefoot.engine.control import ShipOrder
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Study
 
-__all__ = ["Proposal", "must_be_member", "propose", "refuse_distant_upstream"]
+__all__ = ["Proposal", "propose", "refuse_distant_upstream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,17 +315,3 @@ def _warnings(change: Change, manifest: Manifest, carried: tuple[Change, ...]) -
     if not [one for one in manifest.members if change.may_approve(one)]:
         warnings.append("Nobody else of the team may review it, so no review is asked for.")
     return tuple(warnings)
-
-
-def must_be_member(run: ServiceRun, proposed: Manifest, by: Person) -> None:
-    """What brings a change nearer to users is for the team; to stop and restore is for everybody.
-
-    Raises:
-        NotAllowed: the manifest that guards names a team, and not this person.
-    """
-    members = run.manifest.members or proposed.members
-    if members and not any(by.same_as(member) for member in members):
-        raise NotAllowed(
-            f"{by.name} is not named as a member of {run.name}'s team.",
-            cure="Ask a member, also to add them to [team] members in surefoot.toml.",
-        )
