@@ -44,6 +44,16 @@ Instances = tuple[InstanceFacts, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What is to be measured; the release that serves users, its processes and the canary's."""
+
+    watched: Watched
+    serving: int | None
+    living: Instances
+    canary: Instances
+
+
+@dataclass(frozen=True, slots=True)
 class PartDone:
     """A part of getting ready that has ended, and what the rehearsal took if it was one."""
 
@@ -97,7 +107,7 @@ class Actor:
         """The plan is fixed and the counters' base line taken, before the first user."""
         now = self.outside.clock.boottime()
         run.watch.begin(change.number, run.plans[change.number], now)
-        await self.outside.telemetry.look(self.watched(run, *await self.look(run)))
+        await self.outside.telemetry.look((await self.look(run)).watched)
 
     async def give_back(self, run: ServiceRun, change: Change) -> None:
         """No user meets the change: by the keeper's stored way back, else by new routes."""
@@ -141,25 +151,22 @@ class Actor:
             )
         )
 
-    async def look(self, run: ServiceRun) -> tuple[Instances, Instances]:
-        """The processes that serve users now, and those of the exposed change."""
+    async def look(self, run: ServiceRun) -> Look:
+        """What serves users now and what is exposed, as of one moment, with their processes."""
         target, serving, exposure = self.outside.target, run.serving, run.watch.exposure
-        living = await target.look(run.name, serving.number) if serving else ()
-        canary = await target.look(run.name, exposure.change) if exposure else ()
-        return living, canary
-
-    def watched(self, run: ServiceRun, living: Instances, canary: Instances) -> Watched:
-        """What to measure: the exposed change beside the live release, or that one alone."""
-        serving, exposure = run.serving, run.watch.exposure
+        live = serving.number if serving else None
         exposed = exposure.change if exposure else None
-        return Watched(
+        living = () if live is None else await target.look(run.name, live)
+        canary = () if exposed is None else await target.look(run.name, exposed)
+        watched = Watched(
             service=run.name,
             canary=_arm(exposed, canary),
-            baseline=_arm(serving.number if serving else None, living),
-            metrics=run.guards(exposed) if exposed is not None else run.manifest.metrics,
+            baseline=_arm(live, living),
+            metrics=run.manifest.metrics if exposed is None else run.guards(exposed),
             metrics_path=self._page(run, exposed),
             exposed_at=exposure.began if exposure else 0.0,
         )
+        return Look(watched, live, living, canary)
 
     async def _lacking(self, run: ServiceRun, change: Change) -> str:
         """Why it could not be watched: what its own page has not of all that guards it."""
@@ -317,7 +324,7 @@ def _arm(release: int | None, instances: Instances) -> UpstreamArm | None:
     return arm_of(release, instances) if release is not None and instances else None
 
 
-def arm_of(release: int, instances: tuple[InstanceFacts, ...]) -> UpstreamArm:
+def arm_of(release: int, instances: Instances) -> UpstreamArm:
     """A release's processes as the proxy knows them."""
     return UpstreamArm(release, tuple(Address("127.0.0.1", one.port) for one in instances))
 

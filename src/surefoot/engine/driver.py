@@ -27,7 +27,7 @@ from surefoot.domain.facts import (
 )
 from surefoot.domain.journey import decide
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, Phase
-from surefoot.engine.acts import LEASE_S, Actor, PartDone
+from surefoot.engine.acts import LEASE_S, Actor, Look, PartDone
 from surefoot.engine.news import is_news
 from surefoot.engine.observe import facts_of
 from surefoot.engine.planning import plan_for
@@ -35,7 +35,7 @@ from surefoot.engine.run import Outside, ServiceRun
 from surefoot.engine.teller import Teller
 from surefoot.engine.telling import entries_of
 from surefoot.engine.tidying import put_away
-from surefoot.ports import Entry, InstanceFacts, NewEntry, Routes, Saved, Seen, ServiceRecord
+from surefoot.ports import Entry, NewEntry, Routes, Saved, Seen, ServiceRecord
 
 __all__ = ["Driver"]
 
@@ -368,25 +368,26 @@ class Driver:
 
     async def _look(self, run: ServiceRun) -> None:
         """One second: hold the lease, read the counters, feed the judge."""
-        exposure, serving = run.watch.exposure, run.serving
-        if serving is None:
+        exposure = run.watch.exposure
+        if run.serving is None:
             return
         undecided_s = self.outside.clock.boottime() - run.decided_at
         if exposure and exposure.judging and undecided_s <= run.manifest.rollout.blind_limit_s:
             await self.outside.traffic.renew(run.name, exposure.change, LEASE_S)
-        living, canary = await self.actor.look(run)
-        self._look_at_the_living(run, serving.number, living)
-        metered = await self.outside.telemetry.look(self.actor.watched(run, living, canary))
+        look = await self.actor.look(run)
+        self._look_at_the_living(run, look)
+        metered = await self.outside.telemetry.look(look.watched)
         if metered is None or run.watch.exposure is not exposure:
             return  # an exposure that began, or ended, meanwhile: this look is of neither
-        instances = canary if exposure else living
+        instances = look.canary if exposure else look.living
         run.watch.feed(metered, instances, self.outside.clock.boottime())
 
-    def _look_at_the_living(
-        self, run: ServiceRun, serving: int, instances: tuple[InstanceFacts, ...]
-    ) -> None:
+    def _look_at_the_living(self, run: ServiceRun, look: Look) -> None:
         """Say it when a process that users were on has ended; the supervisor starts it again."""
-        ended = run.watch.vitals.feed(serving, instances, self.outside.clock.boottime())
+        serving = look.serving
+        if serving is None:
+            return
+        ended = run.watch.vitals.feed(serving, look.living, self.outside.clock.boottime())
         if ended:
             which = ", ".join(str(index) for index in ended)
             says = f"Instance {which} of {serving}, which serves users, ended by itself."

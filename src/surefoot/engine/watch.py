@@ -17,7 +17,7 @@ from surefoot.analysis.band import (
     HostWatch,
     in_band,
     latency_in_band,
-    still_in_band,
+    ratio_in_band,
 )
 from surefoot.analysis.history import History, Pair
 from surefoot.analysis.judge import Judge
@@ -342,8 +342,7 @@ class Watch:
         if plan.kind == "latency":
             return latency_in_band(plan.bounds, _buckets(self._lately(plan.name), plan.name))
         bad, total = _sum(self._lately(plan.name), plan.name, Arm.BASELINE)
-        is_well = in_band if plan.worse == "higher" else still_in_band
-        return is_well(plan.p if plan.p is not None else 0.0, bad, total)
+        return ratio_in_band(plan, bad, total)
 
     def _lately(self, metric: str) -> list[tuple[Row, ...]]:
         """The last 10 s and 50 requests, whichever is longer."""
