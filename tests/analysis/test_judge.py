@@ -35,7 +35,7 @@ from surefoot.analysis.ticks import (
     ShareRow,
 )
 from surefoot.domain.errors import BadEvidence
-from surefoot.domain.verdict import Margin, Word
+from surefoot.domain.verdict import Margin, Reading, Word
 
 WIDE = Margin(3.0, 2.0, "declared")
 PLAN = JudgePlan(
@@ -310,38 +310,31 @@ def test_missing_buckets_are_unknown():
     assert reading.metrics[0].ok == 1.0
 
 
+def of_good_events(canary: float, usual: float, *, told: bool = True) -> Reading:
+    """What is said when the canary has so many good events of a hundred, and the baseline usual."""
+    good = MetricPlan("sold", "ratio", phi=1.0, p=usual / 100, margin=WIDE, worse="lower")
+    metric = good if told else replace(good, p=None, margin=None)
+    rows: list[Row] = [ShareRow(0, 0.5)]
+    for t in range(1, 200):
+        rows += pair(t, (canary, 100), (usual, 100), "sold")
+    return judged(JudgePlan(steps=(0.5,), metrics=(metric,)), rows)
+
+
 def test_lower_is_worse_for_good_events():
     """Where good events are counted, fewer of the canary are worse, more never are."""
-    good = MetricPlan("sold", "ratio", phi=1.0, p=0.3, margin=WIDE, worse="lower")
-    plan = JudgePlan(steps=(0.5,), metrics=(good,))
-
-    def end(canary: float) -> Word:
-        rows: list[Row] = [ShareRow(0, 0.5)]
-        for t in range(1, 200):
-            rows += pair(t, (canary, 100), (30, 100), "sold")
-        return judged(plan, rows).word
-
-    assert end(15) is Word.WORSE
-    assert end(30) is Word.VERIFIED
-    assert end(60) is Word.VERIFIED
+    assert of_good_events(15, 30).word is Word.WORSE
+    assert of_good_events(30, 30).word is Word.VERIFIED
+    assert of_good_events(60, 30).word is Word.VERIFIED
 
 
 def test_where_good_events_are_the_rule_the_missing_ones_are_judged():
     """99 of 100 succeed: a fall to 95 is worse, and no margin of good events could show it."""
-    good = MetricPlan("paid", "ratio", phi=1.0, p=0.99, margin=WIDE, worse="lower")
-    plan = JudgePlan(steps=(0.5,), metrics=(good,))
-
-    def end(canary: float, of: JudgePlan = plan) -> Word:
-        rows: list[Row] = [ShareRow(0, 0.5)]
-        for t in range(1, 200):
-            rows += pair(t, (canary, 100), (99, 100), "paid")
-        return judged(of, rows).word
-
-    assert end(95) is Word.WORSE
-    assert end(99) is Word.VERIFIED
-    assert end(100) is Word.VERIFIED
-    open_plan = replace(plan, metrics=(replace(good, p=None, margin=None),))
-    assert end(95, open_plan) is Word.WORSE
+    assert of_good_events(95, 99).word is Word.WORSE
+    assert of_good_events(95, 99, told=False).word is Word.WORSE
+    assert of_good_events(100, 99).word is Word.VERIFIED
+    well = of_good_events(99, 99)
+    assert well.word is Word.VERIFIED
+    assert "sold missing at most" in well.because
 
 
 def test_starved_canary_is_worse_by_its_traffic_share():

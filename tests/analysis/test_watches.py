@@ -10,13 +10,13 @@ from analysis_streams import ERRORS, Service, plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.analysis.band import HostWatch, in_band, latency_in_band, still_in_band
+from surefoot.analysis.band import HostWatch, in_band, latency_in_band, ratio_in_band
 from surefoot.analysis.expect import Expectation, SignTest, quantile
 from surefoot.analysis.forecast import forecast, in_words
 from surefoot.analysis.interval import RatioSequence
 from surefoot.analysis.latency import Bound
 from surefoot.analysis.liveness import Liveness, Observation
-from surefoot.analysis.plan import JudgePlan
+from surefoot.analysis.plan import JudgePlan, MetricPlan
 from surefoot.analysis.soak import SoakWatch
 from surefoot.analysis.ticks import Fact
 from surefoot.analysis.words import duration
@@ -280,8 +280,9 @@ def test_quantiles_are_interpolated():
 )
 def test_a_metric_whose_lower_values_are_worse_has_a_band_too(usual, now, well):
     """Good events must be back where they were: the many, and the few."""
-    assert still_in_band(usual, now * 2000, 2000) is well
-    assert not still_in_band(usual, now * 40, 40)
+    good = MetricPlan("sold", "ratio", p=usual, worse="lower")
+    assert ratio_in_band(good, now * 2000, 2000) is well
+    assert not ratio_in_band(good, now * 40, 40)
 
 
 def test_signs_of_a_fair_coin_prove_nothing():

@@ -6,9 +6,9 @@ from math import inf, sqrt
 
 from surefoot.analysis.latency import Bound
 from surefoot.analysis.onearm import ALARM, OneArm
-from surefoot.analysis.plan import HALF
+from surefoot.analysis.plan import MetricPlan
 
-__all__ = ["ENOUGH_REQUESTS", "HostWatch", "in_band", "latency_in_band", "still_in_band"]
+__all__ = ["ENOUGH_REQUESTS", "HostWatch", "in_band", "latency_in_band", "ratio_in_band"]
 
 ENOUGH_REQUESTS = 50
 WIDER, POINTS = 1.5, 0.005
@@ -31,18 +31,21 @@ def in_band(p: float, bad: float, all_: float) -> bool:
     return bad / all_ <= limit + _give_or_take(limit, all_)
 
 
-def still_in_band(p: float, good: float, all_: float) -> bool:
-    """The mirror image, for a metric whose lower values are worse.
+def ratio_in_band(metric: MetricPlan, counted: float, all_: float) -> bool:
+    """Whether a ratio is where it was when it was planned, on the side on which it can be worse.
 
-    Where good events are the rule, what is missing of them must be in its band; else good/all is
-    at least min(p / 1.5, p - 0.5 points), give or take 2 standard errors.
+    Where lower is worse, counted/all is at least min(p / 1.5, p - 0.5 points), give or take 2
+    standard errors; or, where what is missing is judged, that is in its own band.
     """
-    if p > HALF:
-        return in_band(1 - p, all_ - good, all_)
+    p = metric.rare or 0.0
+    if metric.of_missing:
+        return in_band(p, all_ - counted, all_)
+    if metric.worse == "higher":
+        return in_band(p, counted, all_)
     if all_ < ENOUGH_REQUESTS:
         return False
     limit = max(min(p / WIDER, p - POINTS), 0.0)
-    return good / all_ >= limit - _give_or_take(limit, all_)
+    return counted / all_ >= limit - _give_or_take(limit, all_)
 
 
 def _give_or_take(rate: float, all_: float) -> float:

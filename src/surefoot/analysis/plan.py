@@ -25,7 +25,6 @@ from surefoot.analysis.margins import (
 from surefoot.domain.verdict import Margin
 
 __all__ = [
-    "HALF",
     "Group",
     "History",
     "JudgePlan",

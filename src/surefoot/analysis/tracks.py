@@ -111,6 +111,7 @@ class RatioTrack:
         self._harms = tuple(
             (view, Capital(HARM_RATIOS, d=DEAD_BAND_D, phi=metric.phi, kept=KEPT)) for view in views
         )
+        self.harm = 1 - KEPT  # the evidence of harm, as an e-value; the gross guard is apart
         self._view = views[0]
         self._ok: Mixture | None = None
         self._gate: Mixture | None = None
@@ -142,10 +143,12 @@ class RatioTrack:
             self._ratio.add(arm_c, arm_b)
         if not moment.judged:
             return
-        u = self._restarts.at(moment.at)
+        u, against = self._restarts.at(moment.at), 0.0
         for view, harm in self._harms:
             one, two = view(arm_c, arm_b)
             harm.step(DEAD_BAND_M, one, two, u)
+            against += harm.value
+        self.harm = against / len(self._harms)
         if self._ok and self._gate:
             one, two = self._view(arm_c, arm_b)
             self._ok.step(one, two)
@@ -167,11 +170,6 @@ class RatioTrack:
         if self.metric.worse == "higher":
             return totals.canary_bad, totals.baseline_bad
         return totals.canary_all - totals.canary_bad, totals.baseline_all - totals.baseline_bad
-
-    @property
-    def harm(self) -> float:
-        """The evidence of harm, as an e-value; the gross guard is apart."""
-        return sum(harm.value for _, harm in self._harms) / len(self._harms)
 
     @property
     def ok(self) -> float:
