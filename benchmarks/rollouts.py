@@ -101,6 +101,8 @@ async def _ask_for(port: int, seconds: float, rate: int) -> list[tuple[float, st
 
 def undos(shop: Service, count: int) -> None:
     """From the order to undo to the last request that was *started* on the bad release."""
+    if not count:
+        return
     last_started, ordered_to_back, failed, asked = [], [], 0, 0
     for index in range(count):
         shop.commit(f"undo {index}", seed=index, seconds=0.005)
@@ -124,8 +126,6 @@ def undos(shop: Service, count: int) -> None:
         status = shop.until(number, "restored", 60)
         ordered_to_back.append(status["times"]["undo_s"])
         shop.git("reset", "--quiet", "--hard", "HEAD~1")
-    if not count:
-        return
     row("undo ordered to last request started on it", last_started)
     row("undo decided to share read back as zero", ordered_to_back)
     print(f"{'requests failed by switching there and back':52} {failed} of {asked}")
@@ -225,6 +225,8 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=0)
     parser.add_argument("--slower", type=int, default=0)
     asked = parser.parse_args()
+    if not any(vars(asked).values()):
+        parser.error("say what to measure, for example --undos 20")
     print(f"{machine()}; {RATE} requests/s")
     world = World()
     try:

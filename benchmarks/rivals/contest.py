@@ -18,9 +18,9 @@ RULES: dict[str, Callable[[Site], Rule]] = {
     OURS: ours.shipped,
     BARE: lambda _: ours.Bare(),
     "Lindon-Malek": lambda _: multinomial.Multinomial(),
-    "z each second": lambda _: repeated.RepeatedZ(),
-    "Fisher each second": lambda _: repeated.RepeatedFisher(),
-    "Fisher at ten looks": lambda _: repeated.TenLooks(),
+    "z each second": lambda _: repeated.z_each_second(),
+    "Fisher each second": lambda _: repeated.fisher_each_second(),
+    "Fisher at ten looks": lambda _: repeated.fisher_at_ten_looks(),
     "Kayenta, every 5 min": lambda _: kayenta.every_five_minutes(),
     "Kayenta, once": lambda _: kayenta.once(),
     "Argo, documented": lambda _: argo.documented(),
@@ -97,7 +97,7 @@ class Score:
 
     def bad(self, before: float = inf) -> Tally:
         """How often it said BAD, up to a moment."""
-        return Tally(sum(o.bad_at < min(before, inf) for o in self.outcomes), len(self.outcomes))
+        return Tally(sum(o.bad_at < before for o in self.outcomes), len(self.outcomes))
 
     @property
     def bad_before_good(self) -> Tally:

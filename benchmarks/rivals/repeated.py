@@ -5,6 +5,7 @@ second, as if each look were the only one; and Fisher's at ten fixed looks, with
 them (Bonferroni), which is sound for requests that are alike all the time.
 """
 
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from math import exp, inf, lgamma, sqrt
 from statistics import NormalDist
@@ -49,47 +50,37 @@ def looks_worse(canary: Counts, baseline: Counts) -> bool:
 
 
 @dataclass(slots=True)
-class RepeatedZ:
-    """The z test at every second."""
+class Repeated:
+    """A one-sided test of all requests so far, at each `every` seconds or only at some `looks`."""
 
+    rejects: Callable[[Counts, Counts], bool]
     every: int = 1
+    looks: Container[int] | None = None
 
     def look(self, record: Record) -> Said | None:
-        """BAD when z is beyond the quantile of a single look."""
+        """BAD when the canary looks worse and the test rejects."""
+        if self.looks is not None and record.t not in self.looks:
+            return None
         canary, baseline = so_far(record)
-        if looks_worse(canary, baseline) and z_score(canary, baseline) >= Z:
+        if looks_worse(canary, baseline) and self.rejects(canary, baseline):
             return Said(Answer.BAD, record.t)
         return None
 
 
-@dataclass(slots=True)
-class RepeatedFisher:
-    """Fisher's test at every second."""
-
-    every: int = 1
-
-    def look(self, record: Record) -> Said | None:
-        """BAD when p is at most alpha, as of a single look."""
-        canary, baseline = so_far(record)
-        if looks_worse(canary, baseline) and fisher_p(canary, baseline) <= ALPHA:
-            return Said(Answer.BAD, record.t)
-        return None
+def z_each_second() -> Repeated:
+    """The z test, each second as if it were the only look."""
+    return Repeated(lambda canary, baseline: z_score(canary, baseline) >= Z)
 
 
-@dataclass(slots=True)
-class TenLooks:
+def fisher_each_second() -> Repeated:
+    """Fisher's test, each second as if it were the only look."""
+    return Repeated(lambda canary, baseline: fisher_p(canary, baseline) <= ALPHA)
+
+
+def fisher_at_ten_looks() -> Repeated:
     """Fisher's test after 1, 2, 5, 10, 15, 30 minutes, 1, 2, 4 and 6 hours; alpha shared."""
-
-    every: int = 60
-
-    def look(self, record: Record) -> Said | None:
-        """BAD when p is at most a tenth of alpha at one of the looks."""
-        if record.t in LOOKS:
-            canary, baseline = so_far(record)
-            worse = looks_worse(canary, baseline)
-            if worse and fisher_p(canary, baseline) <= ALPHA / len(LOOKS):
-                return Said(Answer.BAD, record.t)
-        return None
+    shared = ALPHA / len(LOOKS)
+    return Repeated(lambda canary, baseline: fisher_p(canary, baseline) <= shared, 60, LOOKS)
 
 
 def so_far(record: Record) -> tuple[Counts, Counts]:

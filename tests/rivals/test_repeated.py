@@ -5,7 +5,14 @@ from math import comb, exp, log
 
 import pytest
 from rivals.multinomial import Multinomial, log_bayes_factor
-from rivals.repeated import RepeatedFisher, RepeatedZ, TenLooks, Z, fisher_p, z_score
+from rivals.repeated import (
+    Z,
+    fisher_at_ten_looks,
+    fisher_each_second,
+    fisher_p,
+    z_each_second,
+    z_score,
+)
 from rivals.rule import Answer, Counts, Record, Said, Stream
 
 
@@ -62,7 +69,8 @@ def said_by(rule, seconds, canary, baseline):
 
 
 @pytest.mark.parametrize(
-    ("rule", "at"), [(RepeatedZ, 6), (RepeatedFisher, 7), (TenLooks, 60), (Multinomial, 11)]
+    ("rule", "at"),
+    [(z_each_second, 6), (fisher_each_second, 7), (fisher_at_ten_looks, 60), (Multinomial, 11)],
 )
 def test_each_finds_the_worse_canary_and_no_better_one(rule, at):
     """A tenth of requests failing is BAD as soon as each rule's formula says so; sparing never."""
@@ -75,7 +83,7 @@ def test_ten_looks_are_ten_looks():
     record = Record(
         t=180, canary=Stream(1, [0, 180], [0, 900]), baseline=Stream(1, [0, 0], [0, 900])
     )
-    assert TenLooks().look(record) is None
+    assert fisher_at_ten_looks().look(record) is None
 
 
 def test_a_change_of_share_begins_a_new_factor():
