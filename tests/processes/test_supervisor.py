@@ -68,7 +68,7 @@ async def test_a_supervisor_that_dies_again_and_again_leaves_nobody_behind(
     wanted = program()
     await programs.keep(wanted)
     first = await runs(wanted.lock)
-    for _ in range(3):
+    for _ in range(10):
         killed = supervisor_of(tmp_path)
         os.kill(killed.pid, signal.SIGKILL)
         await until(lambda: supervisor_of(tmp_path) is None)

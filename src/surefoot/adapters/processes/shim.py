@@ -199,11 +199,10 @@ def _redirect(log: str) -> None:
 
 def _take(lock: str, log: str, name: str) -> None:
     held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    supervisor = os.getppid()
 
     def sweep(_signal: int, _frame: FrameType | None) -> None:
         end_leftovers(lock, log)
-        if os.getppid() != supervisor and _succeeded():
+        if _orphaned() and _succeeded():
             sys.exit()
 
     signal.signal(signal.SIGALRM, sweep)
@@ -216,6 +215,14 @@ def _take(lock: str, log: str, name: str) -> None:
     record = f"{os.getpid()} {mine.started if mine else 0} {name}\n"
     os.pwrite(held, record.ljust(_RECORD_BYTES).encode(), 0)
     os.set_inheritable(held, True)  # noqa: FBT003 -- the signature of the standard library
+
+
+def _orphaned() -> bool:
+    """Whether our parent is no supervisor of ours, whose folder we were started in.
+
+    Its number says nothing: a supervisor may die before its child has asked for it.
+    """
+    return _identity(str(os.getppid()))[1] != _identity("self")[1]
 
 
 def _succeeded() -> bool:
