@@ -168,12 +168,7 @@ def test_without_traffic_and_without_an_answer_it_is_given_back(world):
 def test_undo_works_at_any_time_for_any_member(world, load):
     """Rolling out, verifying, in the soak; the second undo says that there is nothing to undo."""
     shop = world.service("undone")
-    shop.adopt()
-    users = load(shop.port)
-    shop.history()
-    shop.commit("one", seconds=0.004)
-    first = shop.ship()
-    shop.until(first, "rolling_out")
+    users, first = shop.roll_out(load)
     world.post(f"/v1/changes/{first}/undo", {"because": "looks odd"}, BO)
     status = shop.until(first, "restored", 60)
     assert status["cause"] == "person"

@@ -385,10 +385,10 @@ class Answer(NamedTuple):
 
 
 class Site:
-    """A world of its own for the tests of one module: services side by side, and their users."""
+    """Services side by side, and their users: in a world that others share, or one of its own."""
 
-    def __init__(self):
-        self.world = World()
+    def __init__(self, world=None):
+        self.world = world or World()
         self.services = {}
         self.users = {}
 
@@ -416,11 +416,15 @@ class Site:
     def __getitem__(self, name):
         return self.services[name]
 
-    def end(self):
-        """No users, no services, no world."""
+    def leave(self):
+        """No users any more."""
         for one in self.users.values():
             if isinstance(one, Load) and one.process.poll() is None:
                 one.end()
+
+    def end(self):
+        """No users, no services, no world."""
+        self.leave()
         self.world.end()
 
 
