@@ -14,7 +14,7 @@ ABOVE = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 BELOW = tuple(1 / r for r in ABOVE)
 SMALLEST, LARGEST = 1e-4, 1e6
 PRECISION = 1.001
-FINENESS = 0.02  # of ln w
+BANDS = 50  # for each unit of ln w: two percent wide
 EXTREME = 700  # of these: w from a millionth to a million
 
 
@@ -36,8 +36,9 @@ class RatioSequence:
         (e_c, n_c), (e_b, n_b) = canary, baseline
         self._canary += e_c
         self._baseline += e_b
-        band = round(log(n_c / n_b) / FINENESS)
-        band = max(-EXTREME, min(band, EXTREME))
+        band = round(log(n_c / n_b) * BANDS)
+        if not -EXTREME <= band <= EXTREME:
+            band = EXTREME if band > 0 else -EXTREME
         self._bands[band] = self._bands.get(band, 0.0) + e_c + e_b
 
     def at(self, phi: float, alpha: float = 0.05) -> tuple[float, float] | None:
@@ -64,7 +65,7 @@ class RatioSequence:
 
     def _edges(self, side: float) -> Sequence[tuple[float, float]]:
         """(w, events) of each band, w at its upper (+1/2) or lower (-1/2) edge."""
-        return [(exp((band + side) * FINENESS), both) for band, both in self._bands.items()]
+        return [(exp((band + side) / BANDS), both) for band, both in self._bands.items()]
 
     def _evidence(
         self,
