@@ -48,6 +48,16 @@ def test_a_live_fix_clears_what_it_mends_and_its_failed_forerunners():
     assert lane_of("shop", (live(1), restored(2), failed, fix), None).harmful == ()
 
 
+def test_a_fix_of_what_is_mended_already_is_harm_of_its_own_when_it_fails():
+    """What was mended before it came mends nothing that it did itself."""
+    fix, late = replace(live(3), intent=Intent("mend", fixes=2)), restored(4, fixes=2)
+    held = lane_of("shop", (live(1), restored(2), fix, late), None)
+    assert [one.number for one in held.harmful] == [4]
+    assert held.closed
+    second = replace(live(5), intent=Intent("mend", fixes=4))
+    assert lane_of("shop", (live(1), restored(2), fix, late, second), None).harmful == ()
+
+
 def test_a_revert_is_known_as_a_fix_by_the_subject_git_gives_it():
     """`git revert` needs no trailer."""
     lane = lane_of("shop", (live(1), restored(2)), None)

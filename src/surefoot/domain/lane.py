@@ -176,28 +176,36 @@ def _left_at(change: Change) -> float | None:
 
 
 def _harmful(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Restored for harm, with no later fix that is live. A failed fix joins what it failed on."""
+    """Restored for harm, with no later fix that is live. A failed fix joins what it failed on.
+
+    One that says that it fixes what a change before it has mended, and fails, is harm of its own.
+    """
     mended: set[int] = set()
     by_number = {change.number: change for change in changes}
     failed: dict[int, list[int]] = {}
     for change in changes:
         if change.phase is Phase.RESTORED and change.intent.fixes is not None:
             failed.setdefault(change.intent.fixes, []).append(change.number)
-    open_: list[int] = [n for one in changes if one.phase in LIVE for n in _mends(one)]
-    while open_:
-        target = open_.pop()
-        if target in mended:
-            continue
-        mended.update((target, *failed.get(target, ())))
-        if target in by_number:
-            open_ += _mends(by_number[target])
-    return tuple(
+    for mender in (one for one in changes if one.phase in LIVE):
+        reached: set[int] = set()
+        open_ = _mends(mender)
+        while open_:
+            target = open_.pop()
+            if target in reached:
+                continue
+            reached.add(target)
+            mended.add(target)
+            mended.update(one for one in failed.get(target, ()) if one < mender.number)
+            if target in by_number:
+                open_ += _mends(by_number[target])
+    found = (
         change
         for change in changes
         if change.phase is Phase.RESTORED
         and change.cause is Cause.HARM
         and change.number not in mended
     )
+    return tuple(sorted(found, key=lambda change: change.number))
 
 
 def _mends(change: Change) -> list[int]:
