@@ -274,6 +274,12 @@ class Change:
         commits = {name for one in self.commits for name in (one.id, one.identity)}
         return frozenset((commits | {self.diff.identity}) - {""})
 
+    @property
+    def ties(self) -> tuple[int, ...]:
+        """The changes that it names: what it fixes, what it tries once more, what carries it."""
+        named = (self.intent.fixes, self.intent.again, self.carried_by)
+        return tuple(number for number in named if number is not None)
+
     def moved(self, event: Event, because: str) -> "Change":
         """This change in the phase that follows; waits end with the phase they stood in.
 

@@ -31,8 +31,8 @@ class Lane:
     `waiting` are the unexposed ones in their order; `harmful` did harm and are not yet fixed;
     `suspects` are the contents of those; `going` are the unexposed ones that nothing but their turn
     holds up (a rebase makes a new one).
-    `applied` touched the manifest alone and were never exposed. A change that a fix carries waits
-    until that has ended, and is none of these then.
+    `applied` touched the manifest alone, were never exposed, and stand on `live` or on one another.
+    A change that a fix carries waits until that has ended, and is none of these then.
     """
 
     service: str
@@ -50,7 +50,7 @@ class Lane:
     def ground(self) -> Change | None:
         """What the next change stands on: the live one, or the newest manifest applied upon it."""
         ground = self.live
-        for one in sorted(self.applied, key=lambda applied: applied.number):
+        for one in self.applied:
             if ground and one.base == ground.revision:
                 ground = one
         return ground
@@ -122,11 +122,11 @@ def live_ones(changes: Sequence[Change]) -> list[Change]:
     What a fix carries never ran by itself.
     """
     found = [one for one in changes if one.phase in LIVE and one.carried_by is None]
-    return sorted(found, key=lambda one: one.stamps.live_at or 0.0, reverse=True)
+    return sorted(found, key=lambda one: (one.stamps.live_at or 0.0, one.number), reverse=True)
 
 
 def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
-    """The lane of a service, from all its changes."""
+    """The lane of a service, from all its changes, or from those that matter (`retention`)."""
     live = live_ones(changes)
     harmful = _harmful(changes)
     waiting = [change for change in changes if change.phase in UNEXPOSED]
@@ -140,11 +140,21 @@ def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
         waiting=tuple(waiting),
         harmful=harmful,
         hold=hold,
-        applied=tuple(one for one in changes if one.phase is Phase.APPLIED),
+        applied=_applied_upon(live[0], changes) if live else (),
         suspects=frozenset(name for change in harmful for name in change.contents),
     )
     going = (one for one in waiting if one.carried_by is None and not _stranded(one))
     return replace(lane, going=tuple(one for one in going if lane.may_go(one)))
+
+
+def _applied_upon(live: Change, changes: Sequence[Change]) -> tuple[Change, ...]:
+    applied = (one for one in changes if one.phase is Phase.APPLIED)
+    under, found = {live.revision}, []
+    for one in sorted(applied, key=lambda change: change.number):
+        if one.base in under:
+            under.add(one.revision)
+            found.append(one)
+    return tuple(found)
 
 
 def serving_at(changes: Sequence[Change], at: float) -> Change | None:
