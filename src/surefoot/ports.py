@@ -4,7 +4,7 @@ Every method may raise `OutsideFailed`; the engine tries again. Each act is idem
 first and converges ("the share is 10 %", not "raise it").
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ __all__ = [
     "Front",
     "GivenBack",
     "InstanceFacts",
+    "LogQuery",
     "Metered",
     "NewEntry",
     "Notice",
@@ -474,14 +475,62 @@ class Token:
     revoked_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which changes `log` shows, newest first; `since` and `serving_at` are epoch seconds.
+
+    `author` is a part of a name or an address, without case; `outcome` a phase; `path` the
+    beginning of a file's path. `serving_at` asks for what served users then, and for nothing else.
+    """
+
+    service: str | None = None
+    since: float | None = None
+    author: str | None = None
+    outcome: str | None = None
+    path: str | None = None
+    serving_at: float | None = None
+    limit: int = 50
+
+
 class Store(Protocol):
-    """The ledger and the present, one writer."""
+    """The ledger and the present, one writer.
+
+    The present is what may still matter. The archive is the rest: nobody reads it to begin, and
+    whoever asks for a change gets it from there.
+    """
 
     async def services(self) -> tuple[ServiceRecord, ...]:
         """Every service."""
 
     async def changes(self, service: str | None = None) -> tuple[Change, ...]:
-        """Changes, oldest first."""
+        """The changes that are not in the archive, by number."""
+
+    async def archive(self, service: str, numbers: Collection[int]) -> None:
+        """Lay these aside; whoever saves or recalls one takes it out again."""
+
+    async def recall(self, service: str, numbers: Collection[int]) -> tuple[Change, ...]:
+        """These with their whole family (`retention.family`), all out of the archive from now on.
+
+        Numbers that no change has are left out.
+        """
+
+    async def last_live(self, service: str, limit: int) -> tuple[int, ...]:
+        """The changes that users may be led back to, as `lane.live_ones` has them."""
+
+    async def find(self, number: int, service: str | None = None) -> tuple[Change, ...]:
+        """The changes with this number, one for each service that has it."""
+
+    async def log(self, query: LogQuery) -> tuple[Change, ...]:
+        """Changes, the last one proposed first."""
+
+    async def live_until(self, changes: Sequence[Change]) -> tuple[float | None, ...]:
+        """For each of these, when users left it, as `lane.live_until` says."""
+
+    async def approved(self, service: str, identity: str) -> Change | None:
+        """The newest change with approvals whose diff has this identity."""
+
+    async def last_number(self) -> int:
+        """The highest number of any change, also of one that cannot be read; 0 before the first."""
 
     async def unreadable(self) -> tuple[tuple[str, int], ...]:
         """Changes (service, number) whose state is newer than this version: left alone."""

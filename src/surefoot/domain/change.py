@@ -197,6 +197,11 @@ class Stamps:
     restored_at: float | None = None
     ended_at: float | None = None
 
+    @property
+    def left_at(self) -> float | None:
+        """When users were taken off it, or else when that was ordered."""
+        return self.given_back_at or self.undo_at
+
 
 @dataclass(frozen=True, slots=True)
 class Harm:

@@ -160,7 +160,7 @@ def _applied_upon(live: Change, changes: Sequence[Change]) -> tuple[Change, ...]
 def serving_at(changes: Sequence[Change], at: float) -> Change | None:
     """The change that all users were on at a time (epoch seconds), or None before the first."""
     taken = [one for one in changes if one.stamps.live_at is not None and one.stamps.live_at <= at]
-    kept = [one for one in taken if (_left_at(one) or at + 1) > at]
+    kept = [one for one in taken if (one.stamps.left_at or at + 1) > at]
     return max(kept, key=lambda one: (one.stamps.live_at or 0.0, one.number), default=None)
 
 
@@ -176,13 +176,9 @@ def live_until(changes: Sequence[Change], change: Change) -> float | None:
         for one in changes
         if one.stamps.live_at is not None
         and one.stamps.live_at > change.stamps.live_at
-        and _left_at(one) is None
+        and one.stamps.left_at is None
     ]
-    return _left_at(change) or min(later, default=None)
-
-
-def _left_at(change: Change) -> float | None:
-    return change.stamps.given_back_at or change.stamps.undo_at
+    return change.stamps.left_at or min(later, default=None)
 
 
 def _harmful(changes: Sequence[Change]) -> tuple[Change, ...]:

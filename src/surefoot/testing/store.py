@@ -1,12 +1,14 @@
 """The ledger and the present, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from itertools import islice
 
 from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound
-from surefoot.ports import Clock, Entry, NewEntry, Saved, ServiceRecord, Token
+from surefoot.domain.lane import live_ones, live_until, serving_at
+from surefoot.domain.retention import family
+from surefoot.ports import Clock, Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token
 from surefoot.testing.faults import Faults
 
 __all__ = ["MemoryStore"]
@@ -21,6 +23,7 @@ class MemoryStore:
         self._services: dict[str, ServiceRecord] = {}
         self._changes: dict[tuple[str, int], Change] = {}
         self._unreadable: set[tuple[str, int]] = set()
+        self._archived: set[tuple[str, int]] = set()
         self._entries: list[Entry] = []
         self._acts: list[tuple[str, int, str]] = []
         self._tokens: list[Token] = []
@@ -33,13 +36,72 @@ class MemoryStore:
         return tuple(self._services.values())
 
     async def changes(self, service: str | None = None) -> tuple[Change, ...]:
-        """Changes, oldest first."""
+        """The changes that are not in the archive, by number."""
         await self.faults.meet("changes")
-        return tuple(
+        found = (
+            change
+            for change in self._readable(service)
+            if (change.service, change.number) not in self._archived
+        )
+        return tuple(sorted(found, key=_place))
+
+    def _readable(self, service: str | None = None) -> list[Change]:
+        return [
             change
             for key, change in self._changes.items()
             if service in {None, change.service} and key not in self._unreadable
-        )
+        ]
+
+    async def archive(self, service: str, numbers: Collection[int]) -> None:
+        """Lay these aside; whoever saves or recalls one takes it out again."""
+        await self.faults.meet("archive")
+        self._archived |= {(service, number) for number in numbers}
+
+    async def recall(self, service: str, numbers: Collection[int]) -> tuple[Change, ...]:
+        """These and all that is tied to them, by number, out of the archive from now on."""
+        await self.faults.meet("recall")
+        changes = self._readable(service)
+        found = family(changes, numbers)
+        self._archived -= {(service, number) for number in found}
+        return tuple(sorted((one for one in changes if one.number in found), key=_place))
+
+    async def last_live(self, service: str, limit: int) -> tuple[int, ...]:
+        """The changes that users may be led back to, the last one that went live first."""
+        await self.faults.meet("last_live")
+        return tuple(one.number for one in live_ones(self._readable(service))[:limit])
+
+    async def find(self, number: int, service: str | None = None) -> tuple[Change, ...]:
+        """The changes with this number, one for each service that has it."""
+        await self.faults.meet("find")
+        return tuple(one for one in self._readable(service) if one.number == number)
+
+    async def log(self, query: LogQuery) -> tuple[Change, ...]:
+        """Changes, the last one proposed first."""
+        await self.faults.meet("log")
+        found = [one for one in self._readable(query.service) if _asked_for(query, one)]
+        if query.serving_at is not None:
+            found = []
+            for service in {one.service for one in self._readable(query.service)}:
+                served = serving_at(self._readable(service), query.serving_at)
+                found += [served] if served else []
+        found.sort(key=lambda one: (one.stamps.proposed_at, one.number), reverse=True)
+        return tuple(found[: query.limit])
+
+    async def live_until(self, changes: Sequence[Change]) -> tuple[float | None, ...]:
+        """For each of these, when users left it; None while they are on it, or never were."""
+        await self.faults.meet("live_until")
+        return tuple(live_until(self._readable(one.service), one) for one in changes)
+
+    async def approved(self, service: str, identity: str) -> Change | None:
+        """The newest change with approvals whose diff has this identity."""
+        await self.faults.meet("approved")
+        same = (one for one in self._readable(service) if one.diff.identity == identity)
+        return max((one for one in same if one.approvals), key=_place, default=None)
+
+    async def last_number(self) -> int:
+        """The highest number of any change, also of one that cannot be read; 0 before the first."""
+        await self.faults.meet("last_number")
+        return max((number for _, number in self._changes.keys() | self._unreadable), default=0)
 
     async def unreadable(self) -> tuple[tuple[str, int], ...]:
         """Changes whose state is newer than this version."""
@@ -53,6 +115,7 @@ class MemoryStore:
             self._services[record.name] = record
         for change in saved.changes:
             self._changes[change.service, change.number] = change
+            self._archived.discard((change.service, change.number))
         first = len(self._entries) + 1
         entries = tuple(_numbered(entry, seq) for seq, entry in enumerate(saved.entries, first))
         self._entries += entries
@@ -123,11 +186,26 @@ class MemoryStore:
         return (
             dict(self._services),
             dict(self._changes),
+            frozenset(self._archived),
             tuple(self._entries),
             tuple(self._acts),
             tuple(self._tokens),
             self._epoch,
         )
+
+
+def _asked_for(query: LogQuery, change: Change) -> bool:
+    authors = " ".join(str(person) for person in change.authors).casefold()
+    return (
+        (query.since is None or change.stamps.proposed_at >= query.since)
+        and (query.author is None or query.author.casefold() in authors)
+        and (query.outcome is None or query.outcome == change.phase.value)
+        and (query.path is None or any(one.startswith(query.path) for one in change.diff.files))
+    )
+
+
+def _place(change: Change) -> tuple[str, int]:
+    return change.service, change.number
 
 
 def _same(entry: Entry, kept: NewEntry) -> bool:

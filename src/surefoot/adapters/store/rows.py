@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from surefoot.domain.change import Change, Person
+from surefoot.domain.lifecycle import Phase
 from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
 
 __all__ = [
@@ -31,7 +32,7 @@ Row = Mapping[str, Any]
 
 
 def change_row(change: Change, now: float) -> dict[str, Any]:
-    """A change as its row.
+    """A change as its row, which is not in the archive.
 
     Raises:
         ValueError: a number in it is not finite; such a state could not be read again.
@@ -43,6 +44,18 @@ def change_row(change: Change, now: float) -> dict[str, Any]:
         "state": _json(change),
         "state_version": STATE_VERSION,
         "updated_at": now,
+        "archived": False,
+        "proposed_at": change.stamps.proposed_at,
+        "live_at": change.stamps.live_at,
+        "left_at": change.stamps.left_at,
+        "fixes": change.intent.fixes,
+        "again": change.intent.again,
+        "carried_by": change.carried_by,
+        "revision": change.revision,
+        "applied_upon": change.base if change.phase is Phase.APPLIED else None,
+        "approved_as": change.diff.identity if change.approvals else None,
+        "authors": " ".join(map(str, change.authors)).casefold(),
+        "files": "".join(f"\n{file}" for file in change.diff.files),
     }
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,11 +32,11 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from surefoot.adapters.store import rows, tables
+from surefoot.adapters.store import questions, rows, tables
 from surefoot.adapters.store.journal import Journal
 from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
-from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
+from surefoot.ports import Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token
 
 __all__ = ["SqliteStore"]
 
@@ -83,14 +83,82 @@ class SqliteStore:
         return await self._read(lambda db: tuple(map(rows.service_from, _found(db, query))))
 
     async def changes(self, service: str | None = None) -> tuple[Change, ...]:
-        """Changes that this version can read, oldest first."""
-        found = await self._changes(service)
-        return tuple(change for _, change in found if change is not None)
+        """The changes that this version can read and that are not in the archive, by number."""
+        return await self._read_changes(questions.at_hand(service))
+
+    async def archive(self, service: str, numbers: Collection[int]) -> None:
+        """Lay these aside; whoever saves or recalls one takes it out again."""
+        orders = tuple(questions.archive(service, numbers, archived=True))
+
+        def work(db: Connection) -> None:
+            for order in orders:
+                db.execute(order)
+
+        await self._run(work)
+
+    async def recall(self, service: str, numbers: Collection[int]) -> tuple[Change, ...]:
+        """These and all that is tied to them, by number, out of the archive from now on."""
+
+        def work(db: Connection) -> list[dict[str, Any]]:
+            family = questions.family(db, service, numbers)
+            for order in questions.archive(service, family, archived=False):
+                db.execute(order)
+            return [row for each in questions.of(service, family) for row in _found(db, each)]
+
+        return _readable(await self._run(work))
+
+    async def last_live(self, service: str, limit: int) -> tuple[int, ...]:
+        """The changes that users may be led back to, the last one that went live first."""
+        query = questions.last_live(service, limit)
+        return await self._read(lambda db: tuple(db.execute(query).scalars()))
+
+    async def find(self, number: int, service: str | None = None) -> tuple[Change, ...]:
+        """The changes with this number, one for each service that has it."""
+        return await self._read_changes(questions.numbered(number, service))
+
+    async def log(self, query: LogQuery) -> tuple[Change, ...]:
+        """Changes, the last one proposed first."""
+        if query.serving_at is None:
+            return await self._read_changes(questions.logged(query))
+        names = (query.service,) if query.service else [one.name for one in await self.services()]
+        queries = [questions.served(name, query.serving_at) for name in names]
+        found = await self._read_changes(*queries)
+        newest = sorted(found, key=lambda one: (one.stamps.proposed_at, one.number), reverse=True)
+        return tuple(newest[: query.limit])
+
+    async def live_until(self, changes: Sequence[Change]) -> tuple[float | None, ...]:
+        """For each of these, when users left it; None while they are on it, or never were."""
+
+        def left(db: Connection, change: Change) -> float | None:
+            live_at, left_at = change.stamps.live_at, change.stamps.left_at
+            if live_at is None or left_at:
+                return None if live_at is None else left_at
+            return db.execute(questions.left_after(change.service, live_at)).scalar()
+
+        return await self._read(lambda db: tuple(left(db, change) for change in changes))
+
+    async def approved(self, service: str, identity: str) -> Change | None:
+        """The newest change with approvals whose diff has this identity."""
+        return next(iter(await self._read_changes(questions.approved(service, identity))), None)
+
+    async def last_number(self) -> int:
+        """The highest number of any change, also of one that cannot be read; 0 before the first."""
+        query = questions.last_number()
+        return await self._read(lambda db: int(db.execute(query).scalar() or 0))
 
     async def unreadable(self) -> tuple[tuple[str, int], ...]:
-        """Changes (service, number) that this version cannot read: they are left alone."""
-        found = await self._changes(None)
-        return tuple(name for name, change in found if change is None)
+        """Changes (service, number) that this version cannot read: they are left alone.
+
+        One in the archive is known by its version and its phase; the state of the others is read.
+        """
+
+        def work(db: Connection) -> set[tuple[str, int]]:
+            newer = [row for query in questions.newer() for row in _found(db, query)]
+            at_hand = _found(db, questions.at_hand(None))
+            torn = [row for row in at_hand if rows.change_from(row) is None]
+            return {(row["service"], row["number"]) for row in (*newer, *torn)}
+
+        return tuple(sorted(await self._read(work)))
 
     async def save(self, saved: Saved) -> tuple[Entry, ...]:
         """All of it or nothing; returns the entries with their numbers.
@@ -199,17 +267,10 @@ class SqliteStore:
         ).returning(tables.meta.c.value)
         return await self._run(lambda db: int(db.execute(query).scalar_one()))
 
-    async def _changes(
-        self, service: str | None
-    ) -> tuple[tuple[tuple[str, int], Change | None], ...]:
-        query = select(tables.change).order_by(tables.change.c.id)
-        if service is not None:
-            query = query.where(tables.change.c.service == service)
+    async def _read_changes(self, *queries: Executable) -> tuple[Change, ...]:
+        """What this version can read of what these give."""
         return await self._read(
-            lambda db: tuple(
-                ((row["service"], row["number"]), rows.change_from(row))
-                for row in _found(db, query)
-            )
+            lambda db: _readable([row for query in queries for row in _found(db, query)])
         )
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
@@ -291,6 +352,11 @@ def _begin(db: Connection) -> None:
 
 def _found(db: Connection, query: Executable) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in db.execute(query).mappings()]
+
+
+def _readable(found: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
+    changes = (rows.change_from(row) for row in found)
+    return tuple(change for change in changes if change is not None)
 
 
 def _saving(saved: Saved, now: float) -> Callable[[Connection], tuple[Entry, ...]]:

@@ -1,6 +1,7 @@
 """The tables as queries see them. The migrations make them, and a test holds both together."""
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Float,
     Index,
@@ -10,6 +11,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 
 __all__ = ["act", "change", "ledger", "meta", "metadata", "service", "token"]
@@ -31,7 +34,7 @@ service = Table(
 )
 
 # The typed state is one JSON text: it is read and written whole, and what is asked of it by SQL
-# (which service, which number, which phase) stands beside it.
+# stands beside it. Columns from `archived` on are empty where nobody could read the state.
 change = Table(
     "change",
     metadata,
@@ -42,7 +45,30 @@ change = Table(
     Column("state", Text, nullable=False),
     Column("state_version", Integer, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("archived", Boolean, nullable=False, server_default=false()),
+    Column("proposed_at", Float),
+    Column("live_at", Float),
+    Column("left_at", Float),
+    Column("fixes", Integer),
+    Column("again", Integer),
+    Column("carried_by", Integer),
+    Column("revision", String),
+    Column("applied_upon", String),  # the base of what only altered the manifest
+    Column("approved_as", String),  # the identity of a diff that somebody approved
+    Column("authors", Text),  # without case
+    Column("files", Text),  # each behind a line break
     UniqueConstraint("service", "number", name="one_change_for_a_number"),
+    Index("change_numbers", "number"),
+    Index("change_versions", "state_version"),
+    Index("changes_of_a_phase", "phase", "proposed_at", "number", "service"),
+    Index("changes_of_a_service", "service", "proposed_at", "number"),
+    Index("changes_by_age", "proposed_at", "number"),
+    Index("changes_at_hand", "service", "number", sqlite_where=text("archived = 0")),
+    Index("changes_by_turn", "service", "live_at", "number"),
+    *(
+        Index(f"change_{name}", "service", name, "number", sqlite_where=text(f"{name} IS NOT NULL"))
+        for name in ("fixes", "again", "carried_by", "applied_upon", "approved_as")
+    ),
 )
 
 ledger = Table(
