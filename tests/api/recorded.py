@@ -32,7 +32,7 @@ from surefoot.domain.errors import (
     OutsideFailed,
     Refused,
 )
-from surefoot.engine.control import Control, Health, LogQuery, ShipOrder
+from surefoot.engine.control import Control, Health, ShipOrder
 from surefoot.engine.status import (
     ChangeStatus,
     DoctorFinding,
@@ -47,7 +47,7 @@ from surefoot.engine.status import (
     VerdictStatus,
     WaitStatus,
 )
-from surefoot.ports import Entry, Token
+from surefoot.ports import Entry, LogQuery, Token
 
 ANN = Person("Ann Example", "ann@example.org")
 BO = Person("Bo Example", "bo@example.org")

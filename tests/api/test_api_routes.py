@@ -9,7 +9,8 @@ from recorded import HASH, IN_A_TRACE, Recorded, Served, served
 
 from surefoot.api.operations import Operation
 from surefoot.api.routes import ROUTES
-from surefoot.engine.control import LogQuery, ShipOrder
+from surefoot.engine.control import ShipOrder
+from surefoot.ports import LogQuery
 
 MANIFEST = '[service]\nname = "shop"\n'
 REVISION = "a" * 40

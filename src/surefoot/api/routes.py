@@ -30,9 +30,9 @@ from surefoot.api.wire import (
     WhichService,
 )
 from surefoot.domain.change import Intent, Person
-from surefoot.engine.control import Health, LogQuery, ShipOrder
+from surefoot.engine.control import Health, ShipOrder
 from surefoot.engine.status import ChangeStatus, PlanStatus, ServiceStatus
-from surefoot.ports import Entry
+from surefoot.ports import Entry, LogQuery
 
 __all__ = ["ROUTES"]
 

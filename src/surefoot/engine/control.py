@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from surefoot.domain.change import Change, Intent, Person
-from surefoot.domain.lane import serving_at
+from surefoot.domain.change import Intent, Person
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
-from surefoot.ports import Entry, Token
+from surefoot.ports import Entry, LogQuery, Token
 
-__all__ = ["Control", "Health", "LogQuery", "ShipOrder"]
+__all__ = ["Control", "Health", "ShipOrder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +29,6 @@ class ShipOrder:
     revision: str
     intent: Intent
     adopt: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuery:
-    """Which changes `log` shows, newest first. `serving_at`: what served users then."""
-
-    service: str | None = None
-    since: float | None = None
-    author: str | None = None
-    outcome: str | None = None
-    path: str | None = None
-    serving_at: float | None = None
-    limit: int = 50
-
-    def found(self, changes: tuple[Change, ...]) -> tuple[Change, ...]:
-        """Those of a service's changes that are asked for."""
-        if self.serving_at is None:
-            return tuple(change for change in changes if self._matches(change))
-        served = serving_at(changes, self.serving_at)
-        return (served,) if served else ()
-
-    def _matches(self, change: Change) -> bool:
-        authors = " ".join(str(person) for person in change.authors).casefold()
-        files = change.diff.files
-        return (
-            (self.since is None or change.stamps.proposed_at >= self.since)
-            and (self.author is None or self.author.casefold() in authors)
-            and (self.outcome is None or self.outcome == change.phase.value)
-            and (self.path is None or any(file.startswith(self.path) for file in files))
-        )
 
 
 class Control(Protocol):

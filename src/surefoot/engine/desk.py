@@ -23,24 +23,24 @@ from surefoot.domain.errors import NotAllowed, NotFound, OutsideFailed, Refused
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.domain.manifest import Address
 from surefoot.domain.text import span, without_password
-from surefoot.engine.control import Health, LogQuery, ShipOrder
+from surefoot.engine.control import Health, ShipOrder
 from surefoot.engine.doctor import examine
 from surefoot.engine.driver import Driver
 from surefoot.engine.evidence import evidence_text, has_evidence
 from surefoot.engine.keys import Keys
+from surefoot.engine.looking import Looker
+from surefoot.engine.memory import known
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
 from surefoot.engine.shipping import propose, refuse_distant_upstream
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
 from surefoot.engine.telling import (
-    change_status,
     commits_of,
     in_words,
-    service_status,
     size_of,
 )
 from surefoot.engine.watch import Watch
-from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord
+from surefoot.ports import Entry, LogQuery, NewEntry, Saved, ServiceRecord
 
 __all__ = ["Desk"]
 
@@ -64,6 +64,7 @@ class Desk(Keys):
         """Take the driver, who we are, and what ends the daemon."""
         super().__init__(driver.outside, driver.save)
         self.driver = driver
+        self.look = Looker(driver)
         self._health = health
         self._stop = stop
         self.ends_all = False
@@ -86,7 +87,7 @@ class Desk(Keys):
                 known = await self._add_service(source, folder, manifest, by)
             elif known.record.source != source:
                 await self._move_source(known, source, by)
-        return await self._service_status(known)
+        return await self.look.service(known)
 
     async def _move_source(self, run: ServiceRun, source: str, by: Person) -> None:
         """The same service from another place; its history is checked by every `ship`."""
@@ -122,42 +123,18 @@ class Desk(Keys):
 
     async def services(self) -> tuple[ServiceStatus, ...]:
         """Every service."""
-        return tuple([await self._service_status(run) for run in self.driver.runs.values()])
+        return tuple([await self.look.service(run) for run in self.driver.runs.values()])
 
     async def service(self, name: str) -> ServiceStatus:
         """One service. Raises `NotFound`."""
-        return await self._service_status(self._run(name))
-
-    async def _service_status(self, run: ServiceRun) -> ServiceStatus:
-        return service_status(run, await self._share(run), self.outside.clock.now())
-
-    async def _share(self, run: ServiceRun) -> float:
-        """What the proxy says now; what was last ordered when it does not answer."""
-        exposed = run.lane.exposed
-        if exposed is None:
-            return 0.0
-        try:
-            routes = (await self.outside.traffic.seen(run.name)).routes
-        except OutsideFailed:
-            return exposed.steps[exposed.step] if exposed.steps else 0.0
-        if routes is None or routes.candidate != exposed.number:
-            return 1.0 if routes and routes.live == exposed.number else 0.0
-        return routes.share
-
-    def _run(self, name: str) -> ServiceRun:
-        try:
-            return self.driver.runs[name]
-        except KeyError:
-            raise NotFound(
-                f"There is no service '{name}'.", cure="`surefoot status` lists them."
-            ) from None
+        return await self.look.service(self.look.run(name))
 
     # --- shipping ------------------------------------------------------------------------------
 
     async def plan(self, order: ShipOrder, by: Person) -> PlanStatus:
         """What `ship` would do. Changes nothing."""
-        run = self._run(order.service)
-        proposal = await propose(run, order, by, self._next_number(), self.outside)
+        run = self.look.run(order.service)
+        proposal = await propose(run, order, by, await self._next_number(), self.outside)
         change, manifest = proposal.change, proposal.manifest
         plan = plan_for(run, change, manifest)
         reviewers = [str(one) for one in manifest.members if change.may_approve(one)]
@@ -185,30 +162,32 @@ class Desk(Keys):
 
     async def ship(self, order: ShipOrder, by: Person) -> ChangeStatus:
         """Take a change on its way. Raises `Refused` with the cure."""
-        run = self._run(order.service)
+        run = self.look.run(order.service)
         async with run.shipping:  # a remote that does not answer holds up its own service alone
             proposal = await propose(run, order, by, 0, self.outside)
             if run.lane.live is None:
                 await self._refuse_taken(proposal.manifest.listen)
             async with self._numbering:
-                first = order.adopt and 0 not in run.changes
-                number = 0 if first else self._next_number()
+                first = order.adopt and await known(self.outside, run, 0) is None
+                number = 0 if first else await self._next_number()
                 change = replace(proposal.change, number=number)
                 says = f'{by.name} ships {change.revision[:7]}: "{change.intent.why}"'
                 async with run.turn:
                     run.manifests[number], run.texts[number] = proposal.manifest, proposal.text
                     also = self._taken_along(run, change, proposal.carried, by)
                     await self._write_all(run, (_Move(change, "proposed", says), *also), by)
-        return await self._status(run, change)
+        return await self.look.status(run, change)
 
     def _taken_along(
         self, run: ServiceRun, change: Change, carried: tuple[Change, ...], by: Person
     ) -> Iterator[_Move]:
         """What a fix carries shares its outcome; what it is a rebase of makes room for it."""
         number = change.number
-        for one in carried:
-            riding = replace(run.changes[one.number], carried_by=number)
-            yield _Move(riding, "carried", f"{one.number} is carried by {number}.")
+        held = {one.number for one in carried}
+        for one in run.lane.waiting:
+            if one.number in held:
+                riding = replace(one, carried_by=number)
+                yield _Move(riding, "carried", f"{one.number} is carried by {number}.")
         for one in run.lane.waiting:
             stranded = one.wait is not None and one.wait.cause is WaitCause.REBASE
             if stranded and one.diff.identity == change.diff.identity:
@@ -226,54 +205,23 @@ class Desk(Keys):
                 cure="End that process, or give [service] another `listen` in surefoot.toml.",
             )
 
-    def _next_number(self) -> int:
-        runs = self.driver.runs.values()
-        numbers = [number for run in runs for number in (*run.changes, *run.newer)]
-        return max(numbers, default=0) + 1
+    async def _next_number(self) -> int:
+        return 1 + await self.outside.store.last_number()
 
     # --- looking -------------------------------------------------------------------------------
 
     async def change(self, number: int, service: str | None = None) -> ChangeStatus:
         """One change. Raises `NotFound`."""
-        run, change = self._find(number, service)
-        return await self._status(run, change)
-
-    def _find(self, number: int, service: str | None = None) -> tuple[ServiceRun, Change]:
-        runs = [self._run(service)] if service else list(self.driver.runs.values())
-        found = [run for run in runs if number in run.changes]
-        if len(found) == 1:
-            return found[0], found[0].changes[number]
-        if found:
-            names = ", ".join(run.name for run in found)
-            raise NotFound(
-                f"Several services have a {number}: {names}.", cure="Name one with --service."
-            )
-        raise NotFound(f"There is no change {number}.", cure="`surefoot log` lists them.")
-
-    async def _status(self, run: ServiceRun, change: Change) -> ChangeStatus:
-        exposed = run.lane.exposed
-        share = 0.0
-        if exposed and exposed.number == change.number:
-            share = await self._share(run)
-        elif run.lane.live and run.lane.live.number == change.number:
-            share = 1.0 - await self._share(run)
-        current = run.changes.get(change.number, change)
-        return change_status(run, current, share, self.outside.clock.now())
+        run, change = await self.look.find(number, service)
+        return await self.look.status(run, change)
 
     async def log(self, query: LogQuery) -> tuple[ChangeStatus, ...]:
         """Changes, newest first."""
-        found = [
-            (run, change)
-            for run in self.driver.runs.values()
-            if query.service in {None, run.name}
-            for change in query.found(tuple(run.changes.values()))
-        ]
-        found.sort(key=lambda pair: (pair[1].stamps.proposed_at, pair[1].number), reverse=True)
-        return tuple([await self._status(run, change) for run, change in found[: query.limit]])
+        return await self.look.log(query)
 
     async def evidence(self, number: int, service: str | None = None) -> str:
         """The recorded ticks of a change, as `surefoot judge` reads them."""
-        run, _ = self._find(number, service)
+        run, _ = await self.look.find(number, service)
         file = run.watch.evidence(number)
         if not has_evidence(file):
             raise NotFound(
@@ -318,7 +266,7 @@ class Desk(Keys):
 
     async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
         """Give the service back; a second undo says that there is nothing to undo."""
-        run, change = self._find(number)
+        run, change = await self.look.find(number)
         return await self._undo(run, _ridden(run, change), by, because)
 
     async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
@@ -327,10 +275,10 @@ class Desk(Keys):
         Somebody who orders this just after a change was given back means that one, and not the
         good release below it: nothing more is undone then.
         """
-        run = self._run(service)
+        run = self.look.run(service)
         lane = run.lane
         if lane.exposed is None and (given_back := _just_restored(run, self.outside.clock.now())):
-            return await self._status(run, given_back)
+            return await self.look.status(run, given_back)
         adopting = next(iter(lane.waiting), None) if lane.live is None else None
         change = lane.exposed or lane.live or adopting
         if change is None:
@@ -343,12 +291,12 @@ class Desk(Keys):
         """An order to undo, carried to what stands on the change; idempotent."""
         _not_parked(run)
         async with run.turn:
-            change = run.changes[change.number]
+            change = await self.look.now(run, change)
             lane = run.lane
             on_its_way_back = change.phase in {Phase.RESTORING, Phase.NOT_RESTORED}
             history = change.phase in LIVE and lane.live is not None and lane.live is not change
             if change.phase in FINAL or on_its_way_back or history or change.undo:
-                return await self._status(run, change)
+                return await self.look.status(run, change)
             taken = change.phase in UNEXPOSED and change.stamps.exposed_at is not None
             if taken or (change.phase in LIVE and lane.before is None):
                 raise Refused(
@@ -366,7 +314,7 @@ class Desk(Keys):
                 says = f"{above.number} is carried back with {change.number}."
                 self._order_undo(run, replace(above, undo=carried), says, by)
         await self.driver.written(run)
-        return await self._status(run, change)
+        return await self.look.status(run, change)
 
     def _order_undo(self, run: ServiceRun, change: Change, says: str, by: Person) -> None:
         """It is obeyed before it is written down: giving back never waits for the store."""
@@ -375,12 +323,13 @@ class Desk(Keys):
 
     async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
         """Answer for a change that the evidence could not decide."""
-        run, change = self._find(number)
-        number = _ridden(run, change).number
+        run, change = await self.look.find(number)
+        change = _ridden(run, change)
+        number = change.number
         if not because.strip():
             raise Refused("Accepting needs a reason.", cure='Add --because "...".')
         async with run.turn:
-            change = run.changes[number]
+            change = await self.look.now(run, change)
             if change.phase not in {Phase.ROLLING_OUT, Phase.VERIFYING}:
                 raise Refused(
                     f"{number} is {change.phase}: only what users meet can be accepted.",
@@ -389,13 +338,13 @@ class Desk(Keys):
             order = Order(by, self.outside.clock.now(), because)
             says = f"{by.name} accepts {number}: {because}"
             await self._write(run, replace(change, accept=order), "accept", says, by)
-        return await self._status(run, change)
+        return await self.look.status(run, change)
 
     async def approve(self, number: int, by: Person) -> ChangeStatus:
         """Say yes to this very diff. Never one's own."""
-        run, change = self._find(number)
+        run, change = await self.look.find(number)
         async with run.turn:
-            change = run.changes[number]
+            change = await self.look.now(run, change)
             self._may_review(run, change, by)
             now = self.outside.clock.now()
             approval = Approval(by, now, change.diff.identity)
@@ -406,17 +355,17 @@ class Desk(Keys):
                 parts=replace(change.parts, review=review),
             )
             await self._write(run, approved, "approved", f"{by.name} approves {number}.", by)
-        return await self._status(run, change)
+        return await self.look.status(run, change)
 
     async def ask(self, number: int, by: Person, question: str) -> ChangeStatus:
         """Ask the author something; the review stays open."""
-        run, change = self._find(number)
+        run, change = await self.look.find(number)
         async with run.turn:
-            change = run.changes[number]
+            change = await self.look.now(run, change)
             self._may_review(run, change, by)
             says = f"{by.name} asks: {question}"
             await self._write(run, replace(change, asked=(*change.asked, says)), "asked", says, by)
-        return await self._status(run, change)
+        return await self.look.status(run, change)
 
     def _may_review(self, run: ServiceRun, change: Change, by: Person) -> None:
         members = run.manifest.members or run.manifest_of(change.number).members
@@ -443,7 +392,7 @@ class Desk(Keys):
             for change in run.lane.waiting
             if not change.parts.review.done and change.may_approve(by)
         ]
-        return tuple([await self._status(run, change) for run, change in found])
+        return tuple([await self.look.status(run, change) for run, change in found])
 
     # --- orders on a lane ----------------------------------------------------------------------
 
@@ -451,7 +400,7 @@ class Desk(Keys):
         self, service: str, by: Person, because: str, for_s: float | None = None
     ) -> ServiceStatus:
         """Expose nothing further here for so many seconds, or until `resume`."""
-        run = self._run(service)
+        run = self.look.run(service)
         now = self.outside.clock.now()
         until = None if for_s is None else now + for_s
         async with run.turn:
@@ -460,11 +409,11 @@ class Desk(Keys):
             )
             says = f"{by.name} holds {service}{_for(for_s)}: {because}"
             await self._write_record(run, record, "hold", says, by)
-        return await self._service_status(run)
+        return await self.look.service(run)
 
     async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:
         """Open the lane again: also beside harm, for what holds no suspect."""
-        run = self._run(service)
+        run = self.look.run(service)
         async with run.turn:
             record = replace(
                 run.record, held_by=None, held_because=None, held_at=None, held_until=None
@@ -475,7 +424,7 @@ class Desk(Keys):
             for one in run.lane.harmful:
                 says = f"The lane goes on beside {one.number}, whose commits stay suspects."
                 await self._write(run, replace(one, passed=passed), "resume", says, by)
-        return await self._service_status(run)
+        return await self.look.service(run)
 
     # --- the end -------------------------------------------------------------------------------
 

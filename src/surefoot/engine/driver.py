@@ -28,6 +28,7 @@ from surefoot.domain.facts import (
 from surefoot.domain.journey import decide
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, Phase
 from surefoot.engine.acts import LEASE_S, Actor, Look, PartDone
+from surefoot.engine.memory import lay_aside, recall_last_live
 from surefoot.engine.news import is_news
 from surefoot.engine.observe import facts_of
 from surefoot.engine.planning import plan_for
@@ -141,6 +142,8 @@ class Driver:
 
     async def _decide_all(self, run: ServiceRun) -> None:
         await self._end_hold(run)
+        if run.undone and await self._safely(recall_last_live(self.outside, run), run.name):
+            run.undone = False
         if run.changes:
             seen = await self._seen(run)
             if seen.routes and seen.routes.candidate is not None:
@@ -244,6 +247,7 @@ class Driver:
             run.watch.end()
             run.watch.begin_soak()
             self.outside.telemetry.forget(run.name)
+        run.undone |= before.phase in LIVE
         if after.phase in FINAL and before.phase in EXPOSED | LIVE:
             run.watch.end()
             if run.lane.soaks(self.outside.clock.now()):
@@ -323,7 +327,7 @@ class Driver:
             run.served = True
 
     def _put_away_settled(self, run: ServiceRun) -> None:
-        """What settled changes leave behind goes, once their releases have ended."""
+        """What settled changes leave behind goes, once their releases have ended; then they do."""
         if run.untidy and not any(job == "End" for _, job in run.jobs):
             run.untidy = False
             self._beside(run, NO_CHANGE, partial(self._put_away, run))
@@ -332,6 +336,7 @@ class Driver:
         """What fails is tried again when the next change is settled, or at the next start."""
         try:
             await put_away(self.outside, run, self.home / "services" / run.name / "releases")
+            await lay_aside(self.outside, run)
         except (SurefootError, OSError) as failed:
             log.warning("%s: not all is put away: %s", run.name, failed)
 

@@ -1,7 +1,7 @@
 """One service as the engine holds it in memory: the present, and what is under way."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from surefoot.analysis.plan import JudgePlan
@@ -59,15 +59,21 @@ class Changes(dict[int, Change]):
             self.version += 1
             super().__setitem__(number, change)
 
+    def __delitem__(self, number: int) -> None:
+        """Hold it no more."""
+        self.version += 1
+        super().__delitem__(number)
+
 
 @dataclass(slots=True)
 class ServiceRun:
-    """A service, its changes by number, and what the engine does for it right now.
+    """A service, those of its changes that matter, and what the engine does for it right now.
 
     `turn` is held while states are read and written; `unsaved` are transactions that the store
     has not taken yet although giving back went ahead without them; `decided_at` is the boottime of
     the last look that came to its end. It is `untidy` when a change was settled and what it leaves
-    behind is not put away yet. `news` is set when there is something to tell the team,
+    behind is not put away yet; `undone` when something that was live was, so that what users may be
+    led back to next has to be fetched. `news` is set when there is something to tell the team,
     `told` are the ledger's numbers of what they were told, and `untold` says what did not reach
     them last.
     """
@@ -91,6 +97,7 @@ class ServiceRun:
     _lane: tuple[int, Lane] | None = None  # the version of the changes that it was read off
     _turned: int = 0
     untidy: bool = True
+    undone: bool = True
     news: asyncio.Event = field(default_factory=asyncio.Event)
     told: set[int] = field(default_factory=set)
     untold: str | None = None
@@ -119,6 +126,13 @@ class ServiceRun:
         if self._lane is None or self._lane[0] != version or self._lane[1].hold != hold:
             self._lane = version, lane_of(self.name, tuple(self.changes.values()), hold)
         return self._lane[1]
+
+    def let_go(self, numbers: Collection[int]) -> None:
+        """Hold these no more: the store has them."""
+        for number in numbers:
+            del self.changes[number]
+            for kept in (self.manifests, self.texts, self.plans):
+                kept.pop(number, None)
 
     def manifest_of(self, number: int) -> Manifest:
         """The manifest of a change's own revision; the one that guards now where none is kept."""

@@ -12,6 +12,7 @@ from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Manifest
 from surefoot.domain.metric import loosened
 from surefoot.engine.control import ShipOrder
+from surefoot.engine.memory import known
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Study
 
@@ -42,7 +43,7 @@ async def propose(
     """
     scm = outside.scm
     await scm.fetch(run.name)
-    lane, tried = run.lane, _tried_before(run, order.intent, by)
+    lane, tried = run.lane, await _tried_before(run, order.intent, by, outside)
     revision = await scm.resolve(run.name, tried.revision if tried else order.revision)
     if order.adopt and lane.live:
         raise Refused(
@@ -78,7 +79,7 @@ async def propose(
         )
     refuse_distant_upstream(manifest)
     intent = _intent(order.intent, study, lane, tried)
-    _known_names(intent, run, manifest)
+    await _known_names(intent, run, manifest, outside)
     carried = _carried_by(intent, study, lane)
     intent = _joined(intent, carried)
     now = outside.clock.now()
@@ -100,11 +101,13 @@ async def propose(
     return Proposal(change, manifest, text, warnings, carried)
 
 
-def _tried_before(run: ServiceRun, intent: Intent, by: Person) -> Change | None:
+async def _tried_before(
+    run: ServiceRun, intent: Intent, by: Person, outside: Outside
+) -> Change | None:
     """The restored change that is to be tried once more. Raises `Refused`."""
     if intent.again is None:
         return None
-    change = run.changes.get(intent.again)
+    change = await known(outside, run, intent.again)
     if change is None:
         raise NotFound(f"{run.name} has no change {intent.again}.")
     if change.phase is not Phase.RESTORED:
@@ -148,9 +151,10 @@ async def _standing(
 
     A first release has no base, and so no approval to take over.
     """
-    same = (one for one in run.changes.values() if one.diff.identity == study.diff.identity)
-    last = max((one for one in same if one.approvals), key=lambda one: one.number, default=None)
-    if base is None or last is None or last.base is None:
+    if base is None:
+        return ()
+    last = await outside.store.approved(run.name, study.diff.identity)
+    if last is None or last.base is None:
         return ()
     ends, scm = (last.base, base.revision), outside.scm
     if not await scm.descends(run.name, ends[1], ends[0]):
@@ -246,15 +250,17 @@ def _intent(asked: Intent, study: Study, lane: Lane, tried: Change | None) -> In
     )
 
 
-def _known_names(intent: Intent, run: ServiceRun, manifest: Manifest) -> None:
-    """Every metric that the intent names is declared, and every expectation can be read."""
+async def _known_names(
+    intent: Intent, run: ServiceRun, manifest: Manifest, outside: Outside
+) -> None:
+    """What it names is known: each metric, each expectation, and the change that it fixes."""
     names = {metric.name for metric in (*run.manifest.metrics, *manifest.metrics)}
     names |= {"errors", "latency"}
     for text in intent.expect:
         _known(Expectation.parse(text).metric, names, f"Expect: {text}")
     for name in intent.watch:
         _known(name, names, f"Watch: {name}")
-    if intent.fixes is not None and intent.fixes not in run.changes:
+    if intent.fixes is not None and await known(outside, run, intent.fixes) is None:
         raise Refused(
             f"{run.name} has no change {intent.fixes} to fix.",
             cure="`surefoot log` lists its changes.",

@@ -9,7 +9,7 @@ from surefoot.analysis.forecast import forecast
 from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
-from surefoot.domain.lane import Hold, Lane, live_until
+from surefoot.domain.lane import Hold, Lane
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Phase, way
 from surefoot.domain.text import span
 from surefoot.domain.verdict import MetricReading, Reading
@@ -104,8 +104,10 @@ def _parts(change: Change) -> tuple[tuple[str, PartOf], ...]:
 # --- a change ----------------------------------------------------------------------------------
 
 
-def change_status(run: ServiceRun, change: Change, share: float, now: float) -> ChangeStatus:
-    """Everything a person may ask of a change."""
+def change_status(
+    run: ServiceRun, change: Change, share: float, live_until: float | None, now: float
+) -> ChangeStatus:
+    """Everything a person may ask of a change; users left it at `live_until`, if they did."""
     lane = run.lane
     exposure = run.watch.exposure
     watched = exposure is not None and exposure.change == change.number
@@ -153,7 +155,7 @@ def change_status(run: ServiceRun, change: Change, share: float, now: float) -> 
         exposed_at=change.stamps.exposed_at,
         verdict_at=change.stamps.verdict_at,
         live_at=change.stamps.live_at,
-        live_until_at=live_until(tuple(run.changes.values()), change),
+        live_until_at=live_until,
         ended_at=change.stamps.ended_at,
         soak_until_at=change.stamps.soak_until,
         next=next_lines(lane, change),

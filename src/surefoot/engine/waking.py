@@ -13,6 +13,7 @@ from surefoot.domain.errors import SurefootError
 from surefoot.domain.lifecycle import Phase
 from surefoot.engine.driver import Driver
 from surefoot.engine.evidence import has_evidence, read_evidence
+from surefoot.engine.memory import load_manifests
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
 from surefoot.engine.watch import Watch
@@ -48,25 +49,10 @@ async def _load(driver: Driver, record: ServiceRecord) -> ServiceRun:
     run = ServiceRun(record, manifest, Watch(folder))
     for change in await driver.outside.store.changes(record.name):
         run.changes[change.number] = change
-    lane = run.lane
-    needed = [lane.live, lane.before, lane.exposed, *lane.waiting, *lane.applied]
-    for change in (one for one in needed if one is not None):
-        await _load_manifest(driver, run, change)
-    if lane.ground:
-        run.manifest = run.standing(lane.ground)
+    await load_manifests(driver.outside, run)
+    if run.lane.ground:
+        run.manifest = run.standing(run.lane.ground)
     return run
-
-
-async def _load_manifest(driver: Driver, run: ServiceRun, change: Change) -> None:
-    folder = run.record.folder
-    path = f"{folder}/surefoot.toml" if folder else "surefoot.toml"
-    try:
-        text = await driver.outside.scm.read(run.name, change.revision, path)
-        if text is not None:
-            run.manifests[change.number] = parse_manifest(text, place=path, folder=folder)
-            run.texts[change.number] = text
-    except SurefootError as error:
-        log.warning("%s %s: its manifest cannot be read: %s", run.name, change.number, error)
 
 
 async def _bring_back(driver: Driver, run: ServiceRun) -> None:
