@@ -16,9 +16,10 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from math import inf
+from multiprocessing import get_context
 from pathlib import Path
 
 from surefoot.adapters.store import SqliteStore
@@ -26,10 +27,10 @@ from surefoot.analysis.history import History
 from surefoot.analysis.plan import JudgePlan, MetricPlan, Rules, plan_from_history
 from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick, Row
 from surefoot.domain.change import Change
-from surefoot.domain.lane import lane_of
 from surefoot.domain.lifecycle import Phase
+from surefoot.domain.retention import that_matter
 from surefoot.engine.watch import Watch
-from surefoot.ports import Metered, NewEntry, Saved
+from surefoot.ports import LogQuery, Metered, NewEntry, Saved
 from surefoot.testing import VirtualLoop
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "engine"))
@@ -112,47 +113,142 @@ async def queue(length: int) -> None:
         await world.end()
 
 
+class LongWorld(World):  # type: ignore[misc]  # the tests' own has no types here
+    """An installation whose store is a real file. What is always true is for tests to see to."""
+
+    def keep_in(self, store: SqliteStore) -> None:
+        """Use this store from now on."""
+        self.store = store
+
+    def check(self) -> None:
+        """Look at nothing."""
+
+
 async def ledger(length: int) -> None:
-    """What a ledger of so many changes costs: at the start of a daemon, and for who asks."""
+    """What a ledger of so many changes costs: at the start of a daemon, for each move, and asked.
+
+    Processor time of all threads. A daemon that was upgraded reads everything once, in a process of
+    its own here, so that its memory does not count for what comes afterwards.
+    """
     with tempfile.TemporaryDirectory() as folder:
+        world = LongWorld(Path(folder) / "home")
         store = SqliteStore(Path(folder) / "ledger.db")
         await store.open()
-        for first in range(1, length + 1, 1000):
-            numbers = range(first, min(first + 1000, length + 1))
-            changes = tuple(settled(number) for number in numbers)
-            entries = tuple(
-                NewEntry(float(number), "shop", number, kind, f"{number} is {kind}.")
-                for number in numbers
-                for kind in ("proposed", "getting_ready", "queued", "rolling_out", "verified")
-            )
-            await store.save(Saved(changes=changes, entries=entries))
+        world.keep_in(store)
+        await world.up()
+        await world.open()
+        first = world.change(0)
+        await world.end()
+        none = await start(world)
+        await world.end()
+        for begin in range(1, length + 1, 1000):
+            numbers = range(begin, min(begin + 1000, length + 1))
+            await store.save(past(first, numbers))
         size = (Path(folder) / "ledger.db").stat().st_size / length
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        began = time.process_time()
-        known = await store.changes("shop")
-        read = time.process_time() - began
-        memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        began = time.process_time()
-        lane = lane_of("shop", known, None)
-        lane_s = time.process_time() - began
-        began = time.process_time()
-        told = 0
-        for number in random.Random(1).sample(range(1, length + 1), 100):
-            told += len(await store.entries(0, 100, "shop", number))
-        story = (time.process_time() - began) / 100
+        upgraded = get_context("spawn").Process(target=upgrade, args=(Path(folder) / "ledger.db",))
+        upgraded.start()
+        upgraded.join()
+        before = resident()
+        many = await start(world)
+        print(
+            f"a daemon starts over {length:,} changes ({size:,.0f} bytes each) in {many:.2f} s, "
+            f"over none in {none:.2f} s; it holds {len(world.run().changes)} of them, which takes "
+            f"{resident() - before:.0f} MB"
+        )
+        await asked(world, length)
+        await world.end()
         await store.close()
-    print(
-        f"{len(known):,} changes, {told // 100} entries each, {size:,.0f} bytes a change: read at "
-        f"the start in {read:.1f} s ({memory:.0f} MB); the lane in {lane_s * 1e3:.0f} ms, on "
-        f"{lane.live and lane.live.number}; the story of one in {story * 1e3:.1f} ms"
+
+
+def upgrade(path: Path) -> None:
+    """What the first start after an upgrade does more: read all, and lay aside what is settled."""
+    began = time.process_time()
+    asyncio.run(lay_all_aside(path))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"the first time after an upgrade: {time.process_time() - began:.1f} s, {most:.0f} MB")
+
+
+async def lay_all_aside(path: Path) -> None:
+    """As a daemon does it when its first look is over."""
+    store = SqliteStore(path)
+    await store.open()
+    changes = await store.changes("shop")
+    matter = that_matter(changes)
+    began = time.perf_counter()
+    await store.archive("shop", {one.number for one in changes} - matter)
+    took = time.perf_counter() - began
+    await store.close()
+    print(f"{len(changes) - len(matter):,} changes are laid aside in {took:.1f} s")
+
+
+def past(first: Change, numbers: range) -> Saved:
+    """A thousand settled changes, each tenth of which was restored, and their story."""
+    stamps = first.stamps
+    changes = []
+    for number in numbers:
+        at = (stamps.live_at or 0.0) + number / 1e4
+        restored = number % 10 == 0
+        changes.append(
+            replace(
+                a_change(number, Phase.RESTORED if restored else Phase.VERIFIED),
+                stamps=replace(stamps, live_at=at, given_back_at=at if restored else None),
+                revision=first.revision,
+                parts=first.parts,
+            )
+        )
+    entries = (
+        NewEntry(float(number), "shop", number, kind, f"{number} is {kind}.")
+        for number in numbers
+        for kind in ("proposed", "getting_ready", "queued", "rolling_out", "verified")
     )
+    return Saved(changes=tuple(changes), entries=tuple(entries))
 
 
-def settled(number: int) -> Change:
-    """A change of the past."""
-    phase = Phase.RESTORED if number % 10 == 0 else Phase.VERIFIED
-    change: Change = a_change(number, phase)
-    return replace(change, stamps=replace(change.stamps, live_at=float(number)))
+async def start(world: World) -> float:
+    """Seconds until a daemon has read what it needs and decided once, put away included."""
+    began = time.process_time()
+    await world.up()
+    await world.clock.sleep(1.0)
+    while world.run().jobs:
+        await world.clock.sleep(0.1)
+    return time.process_time() - began
+
+
+async def asked(world: World, length: int) -> None:
+    """What people ask for, and what a move of a new change costs."""
+    numbers = random.Random(1).sample(range(1, length + 1), 50)
+    log = await mean(10, lambda _: world.desk.log(LogQuery(limit=50)))
+    rare = await mean(3, lambda _: world.desk.log(LogQuery(author="nobody")))
+    one = await mean(50, lambda turn: world.desk.change(numbers[turn]))
+    story = await mean(50, lambda turn: world.store.entries(0, 100, "shop", numbers[turn]))
+    print(
+        f"asked of it: the last 50 changes {log * 1e3:.1f} ms, those of an author who wrote none "
+        f"{rare * 1e3:.0f} ms, one old change {one * 1e3:.1f} ms, its story {story * 1e3:.1f} ms"
+    )
+    run = world.run()
+
+    async def move(turn: int) -> None:
+        change = replace(a_change(length + 1), step=turn)
+        await world.store.save(Saved(changes=(change,)))
+        run.changes[change.number] = change
+        run.lane.head()
+        that_matter(tuple(run.changes.values()))
+
+    print(f"a move: {await mean(50, move) * 1e3:.1f} ms, lane and what is held included")
+
+
+async def mean(times: int, work: Callable[[int], Awaitable[object]]) -> float:
+    """Seconds of processor time, over so many turns of it."""
+    began = time.process_time()
+    for turn in range(times):
+        await work(turn)
+    return (time.process_time() - began) / times
+
+
+def resident() -> float:
+    """Megabytes that this process has in memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
 
 
 def main() -> None:
@@ -164,8 +260,8 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     watching(asked.rollouts, 20)
-    asyncio.run(ledger(asked.ledger))
     loop = VirtualLoop()
+    loop.run_until_complete(ledger(asked.ledger))
     loop.run_until_complete(queue(asked.queue))
     loop.close()
 
