@@ -2,8 +2,10 @@
 
 import json
 import random
+import re
 from contextlib import suppress
 from math import inf
+from pathlib import Path
 
 import pytest
 from analysis_streams import Service, judged, plan_of, rollout
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from surefoot.analysis.expect import Expectation
 from surefoot.analysis.latency import Bound
 from surefoot.analysis.plan import JudgePlan, MetricPlan
+from surefoot.analysis.planrow import METRIC_KEYS, PLAN_KEYS
 from surefoot.analysis.record import (
     judge_lines,
     parse_line,
@@ -215,6 +218,14 @@ def test_json_has_the_promised_keys():
     assert set(told["metrics"]["errors"]) == {"verdict", "margin", "harm", "ok", "required"}
 
 
+def test_every_key_of_a_plan_is_documented():
+    """The page about records tells each key of a plan and of its metrics, with no other."""
+    page = (Path(__file__).parents[2] / "docs" / "judge.md").read_text()
+    tables = page.split("### The plan")[1]
+    told = set(re.findall(r"^\| `(\w+)` \|", tables, re.MULTILINE))
+    assert told == {*PLAN_KEYS, *METRIC_KEYS}
+
+
 GOOD = '{"t": 0, "share": 0.1}'
 TICK = '"t": 1, "metric": "m", "arm": "canary"'
 
@@ -286,6 +297,25 @@ def test_bad_plan_is_named_with_its_cure(plan, told):
     assert "ine 1" in refused.value.message
     assert told in str(refused.value)
     assert refused.value.cure
+
+
+def test_all_bad_lines_are_named_and_counted():
+    """A file with several bad lines names each once, counts those beyond ten, and is not judged."""
+    lines = [GOOD, "x", *ratio_lines(1, (0, 1), (0, 1), start=1), '{"t": 0, "gap": 1}', "y"]
+    with pytest.raises(BadEvidence) as refused:
+        judge_lines(lines)
+    told = refused.value.message.splitlines()
+    assert told[0] == "3 lines."
+    assert [line.split()[1] for line in told[1:]] == ["2", "5:", "6"]
+    with pytest.raises(BadEvidence, match=r"9,991 more") as refused:
+        judge_lines([GOOD, *["x"] * 10_001])
+    assert len(str(refused.value)) < 2_000
+
+
+def test_lines_that_can_be_read_once_are_refused():
+    """An iterator would be empty when it is gone through again, and so judged as nothing."""
+    with pytest.raises(TypeError, match="twice"):
+        judge_lines(iter([GOOD]))
 
 
 def test_two_kinds_of_one_metric_are_refused():

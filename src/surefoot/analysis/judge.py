@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
+from surefoot.analysis.course import Standing
 from surefoot.analysis.evidence import ShareTest
 from surefoot.analysis.history import History
 from surefoot.analysis.margins import GATE_PART
@@ -305,6 +306,19 @@ class Judge:
             gate=self._gate,
             ratio=decision.ratio,
             metrics=tuple(self._metric_reading(metric.name) for metric in self.plan.metrics),
+        )
+
+    @property
+    def standing(self) -> Standing:
+        """How the evidence stands as of the last complete tick; cheap enough to ask at each."""
+        exposed_at, decided = self._exposed_at, self._decision
+        return Standing(
+            exposed_at=exposed_at,
+            at=None if exposed_at is None else self._at,
+            word=decided.word if decided else Word.WATCHING,
+            evidence=self._evidence,
+            against=self._against() if exposed_at is not None else {},
+            ok={track.metric.name: track.ok for track in self._required()},
         )
 
     def _watching(self) -> Decision:

@@ -9,21 +9,21 @@
     {"t": 19, "gap": 3}
 
 The first line alone may be a plan, every key of it may be left out, and `judge_lines` finds what
-is missing in the rows.
+is missing in the rows. Keys of a row that are not named here are passed by.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from math import inf, isfinite
-from typing import cast
 
+from surefoot.analysis.course import Course
 from surefoot.analysis.fields import Fields
 from surefoot.analysis.judge import Judge
-from surefoot.analysis.plan import JudgePlan, Kind, MetricPlan, group_of
+from surefoot.analysis.plan import JudgePlan
 from surefoot.analysis.planrow import plan_from_row, plan_to_row
+from surefoot.analysis.survey import Survey
 from surefoot.analysis.ticks import (
     Arm,
     Fact,
@@ -35,6 +35,7 @@ from surefoot.analysis.ticks import (
     Row,
     ShareRow,
     Tick,
+    kind_of,
 )
 from surefoot.domain.errors import BadEvidence
 from surefoot.domain.verdict import MetricReading, Reading
@@ -50,8 +51,9 @@ __all__ = [
     "row_to_json",
 ]
 
-HISTORY_SECONDS = 60.0
+NAMED_LINES = 10  # so many malformed lines are told, each with its cure; the rest are counted
 PlanRow = JudgePlan
+FACTS, ARMS = tuple(Fact), tuple(Arm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def row_to_json(row: Row) -> str:
 
 def _tick_to_json(row: Tick) -> str:
     """By hand: it is done for each metric and arm of every rollout in every second."""
-    of = f'"metric": {_quoted(row.metric)}, "kind": "{_kind(row)}", "arm": "{row.arm}"'
+    of = f'"metric": {_quoted(row.metric)}, "kind": "{kind_of(row)}", "arm": "{row.arm}"'
     head = f'{{"t": {row.t!r}, {of}'
     if isinstance(row, RatioTick):
         return f'{head}, "bad": {_short(row.bad)}, "all": {_short(row.all)}}}'
@@ -147,7 +149,7 @@ def parse_line(text: str, number: int) -> PlanRow | Row:
 def _fields(text: str, number: int) -> Fields:
     where = f"line {number}"
     try:
-        values = json.loads(text, parse_constant=_refuse_constant)
+        values = _DECODER.decode(text)
     except ValueError as error:
         raise BadEvidence(
             f"{where.capitalize()} is not JSON: {error}.",
@@ -165,17 +167,20 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number in JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # `loads` would make one a line
+
+
 def _row(fields: Fields) -> Row:
     t = fields.number("t")
     if fields.has("share"):
         return ShareRow(t, fields.number("share", least=0, most=1))
     if fields.has("fact"):
-        return FactRow(t, Fact(fields.choice("fact", tuple(Fact))))
+        return FactRow(t, Fact(fields.choice("fact", FACTS)))
     if fields.has("gap"):
         return GapRow(t, fields.number("gap", least=0))
     metric = fields.text("metric")
     kind = fields.choice("kind", ("ratio", "latency", "gauge", "counter"))
-    arm = Arm(fields.choice("arm", tuple(Arm)))
+    arm = Arm(fields.choice("arm", ARMS))
     if kind == "ratio":
         bad, everything = fields.number("bad", least=0), fields.number("all", least=0)
         if bad > everything:
@@ -206,117 +211,97 @@ def _buckets(fields: Fields) -> Mapping[float, float]:
     return ordered
 
 
-def judge_lines(lines: Iterable[str]) -> JudgeResult:
-    """Judge a recorded file.
+def judge_lines(lines: Iterable[str], course: Course | None = None) -> JudgeResult:
+    """Judge a recorded file, in a memory that does not grow with it.
 
     Where the file does not say it: time starts at the first tick, `interval` is the smallest step
     of `t`, steps are the shares of its rows (or the canary's part of the requests), and the
     baseline's first 60 s serve as history.
 
+    Args:
+        lines: all of them. They are gone through twice, for a plan stands before the first row:
+            once to find what it leaves open, and every line that cannot be read; once to judge.
+        course: is shown every row, and how the evidence stands after it.
+
     Raises:
-        BadEvidence: a line cannot be read, or there is none; the message names it.
+        BadEvidence: there is no line, or some cannot be read; the message names them.
     """
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    if not numbered:
-        raise BadEvidence("There is no evidence in this file.", cure="Give a file with rows.")
-    first = _fields(numbered[0][1], numbered[0][0])
-    told = first if first.has("plan") else None
-    rows = [(number, _only_row(line, number)) for number, line in numbered[1 if told else 0 :]]
-    kinds = _kinds(rows)
-    plan = plan_from_row(told.values, kinds, where=told.where) if told else JudgePlan()
-    _check_kinds(plan, rows)
-    plan = _completed(plan, kinds, [row for _, row in rows])
-    judge = Judge(plan, _exposed_at([row for _, row in rows]))
-    for number, row in rows:
-        try:
-            judge.feed(row)
-        except BadEvidence as error:
-            raise BadEvidence(f"Line {number}: {error.message}", cure=error.cure) from error
+    plan, exposed_at = _surveyed(lines)
+    judge = Judge(plan, exposed_at)
+    for _, fields in _numbered(lines):
+        if fields.has("plan"):
+            continue
+        row = _row(fields)
+        judge.feed(row)
+        if course is not None:
+            course.take(row, judge)
     judge.close_tick()
+    if course is not None:
+        course.end(judge)
     return JudgeResult(judge.reading, judge.plan)
 
 
-def _only_row(line: str, number: int) -> Row:
-    fields = _fields(line, number)
-    if fields.has("plan"):
-        raise BadEvidence(
-            f"Line {number} is a plan, behind rows or another plan.",
-            cure="Put the one plan on the first line.",
-        )
-    return _row(fields)
+def _surveyed(lines: Iterable[str]) -> tuple[JudgePlan, float | None]:
+    """The plan, completed from the rows, and when users were first exposed if no row tells it."""
+    if iter(lines) is lines:
+        raise TypeError("lines are gone through twice; an iterator can be only once")
+    survey, told = Survey(), None
+    malformed = _Malformed()
+    at = 0
+    for at, text in _filled(lines):
+        try:
+            fields = _fields(text, at)
+            if not fields.has("plan"):
+                survey.take(_row(fields), at)
+            elif survey.rows or told is not None:
+                malformed.add(_late_plan(at))
+            else:
+                told = fields
+                plan_from_row(told.values, where=told.where)
+        except BadEvidence as error:
+            malformed.add(error)
+    if not at:
+        raise BadEvidence("There is no evidence in this file.", cure="Give a file with rows.")
+    malformed.refuse()
+    plan = plan_from_row(told.values, survey.kinds, where=told.where) if told else JudgePlan()
+    return survey.completed(plan), survey.exposed_at
 
 
-def _kinds(rows: Sequence[tuple[int, Row]]) -> dict[str, Kind]:
-    """The kind of each metric, by its first row."""
-    kinds: dict[str, Kind] = {}
-    for _, row in rows:
-        if isinstance(row, RatioTick | LatencyTick | GaugeTick):
-            kinds.setdefault(row.metric, _kind(row))
-    return kinds
+def _late_plan(number: int) -> BadEvidence:
+    return BadEvidence(
+        f"Line {number} is a plan, behind rows or another plan.",
+        cure="Put the one plan on the first line.",
+    )
 
 
-def _kind(row: Tick) -> Kind:
-    if isinstance(row, RatioTick):
-        return "ratio"
-    return "latency" if isinstance(row, LatencyTick) else "gauge"
+def _filled(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
-def _check_kinds(plan: JudgePlan, rows: Sequence[tuple[int, Row]]) -> None:
-    known = {m.name: cast(Kind, "gauge" if m.kind == "counter" else m.kind) for m in plan.metrics}
-    for number, row in rows:
-        if not isinstance(row, RatioTick | LatencyTick | GaugeTick):
-            continue
-        if known.setdefault(row.metric, _kind(row)) != _kind(row):
+def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, Fields]]:
+    return ((number, _fields(line, number)) for number, line in _filled(lines))
+
+
+class _Malformed:
+    """The lines that cannot be read: all counted, the first few kept."""
+
+    def __init__(self) -> None:
+        self._first: list[BadEvidence] = []
+        self._count = 0
+
+    def add(self, error: BadEvidence) -> None:
+        self._count += 1
+        if len(self._first) < NAMED_LINES:
+            self._first.append(error)
+
+    def refuse(self) -> None:
+        """Refuse the whole file, if there is any: a verdict on the rest would not be its own."""
+        if self._count == 1:
+            raise self._first[0]
+        if self._first:
+            unnamed = self._count - len(self._first)
+            further = [f"... and {unnamed:,} more."] if unnamed else []
             raise BadEvidence(
-                f"Line {number}: {row.metric!r} is a {_kind(row)} here and a "
-                f"{known[row.metric]} before.",
-                cure="Give each metric one kind in the plan and in all rows.",
+                "\n".join([f"{self._count:,} lines.", *map(str, self._first), *further]),
+                cure="Nothing was judged. Mend these lines, or take another copy of the file.",
             )
-
-
-def _completed(plan: JudgePlan, kinds: Mapping[str, Kind], rows: Sequence[Row]) -> JudgePlan:
-    planned = {metric.name for metric in plan.metrics}
-    found = tuple(
-        MetricPlan(name, kind, required=kind in {"ratio", "latency"}, group=group_of(name))
-        for name, kind in kinds.items()
-        if name not in planned
-    )
-    return replace(
-        plan,
-        metrics=plan.metrics + found,
-        steps=plan.steps or _shares(rows),
-        interval=plan.interval or _interval(rows),
-    )
-
-
-def _interval(rows: Sequence[Row]) -> float | None:
-    times = sorted({row.t for row in rows})
-    return min((b - a for a, b in pairwise(times)), default=None)
-
-
-def _shares(rows: Sequence[Row]) -> tuple[float, ...]:
-    """The shares in order; without any, the canary's part of the requests in the first minute."""
-    told = dict.fromkeys(row.share for row in rows if isinstance(row, ShareRow))
-    steps = tuple(share for share in told if 0 < share < 1)
-    if steps:
-        return steps
-    start = min((row.t for row in rows), default=0.0)
-    counts = {Arm.CANARY: 0.0, Arm.BASELINE: 0.0}
-    for row in rows:
-        if row.t - start >= HISTORY_SECONDS:
-            continue
-        if isinstance(row, RatioTick):
-            counts[row.arm] += row.all
-        elif isinstance(row, LatencyTick):
-            counts[row.arm] += row.le[inf]
-    if not all(counts.values()):
-        return ()
-    return (counts[Arm.CANARY] / sum(counts.values()),)
-
-
-def _exposed_at(rows: Sequence[Row]) -> float | None:
-    """When the first user was exposed, if no row about the share tells it: at the first tick."""
-    if any(isinstance(row, ShareRow) and row.share > 0 for row in rows):
-        return None
-    ticks = (row.t for row in rows if isinstance(row, RatioTick | LatencyTick | GaugeTick))
-    return next(ticks, None)

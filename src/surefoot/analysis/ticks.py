@@ -7,6 +7,7 @@ What is missing has no row; zero is a row that says zero.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 __all__ = [
     "Arm",
@@ -19,6 +20,7 @@ __all__ = [
     "Row",
     "ShareRow",
     "Tick",
+    "kind_of",
 ]
 
 
@@ -99,3 +101,10 @@ class GapRow:
 
 Tick = RatioTick | LatencyTick | GaugeTick
 Row = RatioTick | LatencyTick | GaugeTick | ShareRow | FactRow | GapRow
+
+
+def kind_of(row: Tick) -> Literal["ratio", "latency", "gauge"]:
+    """The kind of metric that a row is of; the increments of a counter come as those of a gauge."""
+    if isinstance(row, RatioTick):
+        return "ratio"
+    return "latency" if isinstance(row, LatencyTick) else "gauge"
