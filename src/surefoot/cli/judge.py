@@ -1,24 +1,30 @@
 """`judge`: recorded evidence, judged again by the engine that judges rollouts."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 
 from surefoot.analysis.course import Course
 from surefoot.analysis.explain import explain
 from surefoot.analysis.record import JudgeResult, judge_lines
+from surefoot.analysis.ticks import Arm
 from surefoot.cli.exits import Exit
 from surefoot.cli.figures import span
-from surefoot.cli.options import as_json
-from surefoot.cli.output import show
+from surefoot.cli.options import MOMENT, SPAN, as_json
+from surefoot.cli.output import note, show
 from surefoot.cli.picture import picture
 from surefoot.cli.recorded import Recorded
+from surefoot.cli.second_opinion import Asked, second_opinion
 from surefoot.domain.errors import Refused
 from surefoot.domain.verdict import Word
 
 __all__ = ["judge"]
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_LONG = {"lasting": "for"}
 _EXITS = {
     Word.VERIFIED: Exit.DONE,
     Word.WORSE: Exit.RESTORED,
@@ -38,8 +44,30 @@ class _Evidence(click.File):
         return super().convert(value, param, ctx)
 
 
+def _prometheus(command: Command) -> Command:
+    """The options that ask a Prometheus instead of a file."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    options = (
+        click.option("--prometheus", "url", metavar="URL", help="Ask this instead of a FILE."),
+        click.option("--canary", metavar="MATCHERS", help="""The canary: 'release="b"'."""),
+        click.option("--baseline", metavar="MATCHERS", help="""The baseline: 'release="a"'."""),
+        click.option("--errors", metavar="BAD[/TOTAL]", help="The counters of bad and all."),
+        click.option("--latency", metavar="HISTOGRAM", help="A histogram of seconds."),
+        click.option("--start", type=MOMENT, help="From then. Default: 15 minutes ago."),
+        click.option("--end", type=MOMENT, help="Until then. Default: now."),
+        click.option("--for", "lasting", type=SPAN, help="So long until the end."),
+        click.option("--follow", is_flag=True, help="Go on until there is a verdict."),
+        click.option("--headers", type=path, metavar="FILE", help="Sent along: `Name: value`."),
+        click.option("--plan", type=path, metavar="FILE", help="Margins and limits, as JSON."),
+        click.option("--record", type=path, metavar="NEW", help="Keep the ticks, as a FILE."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command(short_help="Judge recorded evidence again.")
-@click.argument("file", metavar="FILE", type=_Evidence("rb"))
+@click.argument("file", metavar="[FILE]", type=_Evidence("rb"), required=False)
 @click.option("--explain", "explained", is_flag=True, help="Say why, in sentences.")
 @click.option(
     "--plot",
@@ -47,12 +75,28 @@ class _Evidence(click.File):
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the evidence, and both arms over time, into this file.",
 )
+@_prometheus
 @as_json
-def judge(file: IO[bytes], plot: Path | None, *, explained: bool, as_json: bool) -> int:
-    """Judge recorded ticks (JSON Lines, or these compressed by gzip; `-`: standard input)."""
-    course = Course() if explained or plot else None
-    result = judge_lines(Recorded(file, file.name), course)
+def judge(
+    file: IO[bytes] | None, plot: Path | None, *, explained: bool, as_json: bool, **asked: Any
+) -> int:
+    """Judge recorded ticks (JSON Lines, or these compressed by gzip; `-`: standard input).
+
+    Or, with --prometheus, what a Prometheus has of two releases that somebody else ships.
+    """
+    courses: list[Course] = []
+
+    def judged(recorded: Recorded) -> JudgeResult:
+        courses[:] = [Course()] if explained or plot else []
+        return judge_lines(recorded, *courses)
+
+    try:
+        result = _result(file, asked, judged, quiet=as_json)
+    except KeyboardInterrupt:
+        note("You left. Nothing was changed.")
+        return Exit.LEFT
     raw, lines = result.as_json(), _judged(result)
+    course = courses[-1] if courses else None
     if course is not None and explained:
         reasons = explain(result.reading, result.plan, course)
         raw["explanation"] = reasons
@@ -61,6 +105,33 @@ def judge(file: IO[bytes], plot: Path | None, *, explained: bool, as_json: bool)
         _write(plot, picture(result, course))
     show(raw, lines, as_json=as_json)
     return _EXITS[result.reading.word]
+
+
+def _result(
+    file: IO[bytes] | None,
+    asked: dict[str, Any],
+    judged: Callable[[Recorded], JudgeResult],
+    *,
+    quiet: bool,
+) -> JudgeResult:
+    """From a file, or from a Prometheus."""
+    if asked["url"] is None:
+        given = [f"--{_LONG.get(name, name)}" for name, value in asked.items() if value]
+        if file is None:
+            raise click.UsageError("Missing argument 'FILE', or --prometheus URL.")
+        if given:
+            raise click.UsageError(f"{given[0]} is for --prometheus URL alone.")
+        return judged(Recorded(file, file.name))
+    if file is not None:
+        raise click.UsageError("Give a FILE or --prometheus URL, not both.")
+    for arm in Arm:
+        if not asked[arm]:
+            raise click.UsageError(f"--prometheus needs --{arm} MATCHERS, too.")
+    return second_opinion(Asked(**asked), judged, (lambda _: None) if quiet else _say)
+
+
+def _say(line: str) -> None:
+    show(None, [line], as_json=False)
 
 
 def _write(plot: Path, drawn: str) -> None:
