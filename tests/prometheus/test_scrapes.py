@@ -4,7 +4,7 @@ from itertools import pairwise
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from surefoot.adapters.prometheus.client import Series
@@ -197,6 +197,7 @@ def test_not_a_number_is_missing():
     st.sets(st.integers(3, 20), max_size=4),
     st.floats(0, 9.9),
 )
+@example([], {3, 4, 5, 6}, 0.005)  # 50 s apart, and a rounding
 def test_ticks_do_not_depend_on_the_pages(cuts, missed, phase):
     """However the time is cut into pages, as in following, the rows are those of one look."""
     full = counting(Arm.CANARY, range(10, 34), start=1000 + phase)

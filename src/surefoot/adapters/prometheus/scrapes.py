@@ -240,10 +240,9 @@ class Scrapes:
 
     def _beginnings(self, instance: Instance, times: Sequence[float]) -> Sequence[float]:
         """Since when the instance is there, and each time it returns in these times."""
-        absent = PATIENCE_CELLS * (self.interval or inf)
         begins = [instance.begins]
         for before, at in pairwise([instance.at, *times]):
-            if at - before > absent:
+            if self._cell(at) - self._cell(before) > PATIENCE_CELLS:  # nobody waited for so long
                 begins.append(at)
         instance.begins, instance.at = begins[-1], times[-1]
         instance.cells.update(map(self._cell, times))
