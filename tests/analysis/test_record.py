@@ -212,10 +212,12 @@ def test_json_has_the_promised_keys():
     """The object for `--json` holds exactly the promised keys, and is JSON."""
     told = judge_lines(ratio_lines(30, (5, 20), (0, 180))).as_json()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert set(told) == {"verdict", "at", "metric", "because", "evidence", "ratio", "metrics"}
+    keys = {"verdict", "at", "metric", "because", "evidence", "ratio", "metrics", "warnings"}
+    assert set(told) == keys
     assert told["verdict"] == "worse"
     assert told["ratio"][1] is None
-    assert set(told["metrics"]["errors"]) == {"verdict", "margin", "harm", "ok", "required"}
+    errors = told["metrics"]["errors"]
+    assert set(errors) == {"verdict", "margin", "harm", "ok", "required", "ratio", "level"}
 
 
 def test_every_key_of_a_plan_is_documented():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.analysis.band import HostWatch, in_band, latency_in_band, ratio_in_band
-from surefoot.analysis.expect import Expectation, SignTest, quantile
+from surefoot.analysis.expect import Expectation, quantile
 from surefoot.analysis.forecast import forecast, in_words
 from surefoot.analysis.interval import RatioSequence
 from surefoot.analysis.latency import Bound
@@ -283,15 +283,6 @@ def test_a_metric_whose_lower_values_are_worse_has_a_band_too(usual, now, well):
     good = MetricPlan("sold", "ratio", p=usual, worse="lower")
     assert ratio_in_band(good, now * 2000, 2000) is well
     assert not ratio_in_band(good, now * 40, 40)
-
-
-def test_signs_of_a_fair_coin_prove_nothing():
-    """Blocks that go either way leave the evidence of a gauge small."""
-    test = SignTest(rises=False)
-    for t in range(3600):
-        up = (t // 60) % 2
-        test.step(float(t), float(up), float(1 - up))
-    assert test.value < 1
 
 
 def interval(ticks, phi=1.0):

@@ -32,6 +32,7 @@ from surefoot.domain.errors import (
     OutsideFailed,
     Refused,
 )
+from surefoot.domain.verdict import Level
 from surefoot.engine.control import Control, Health, ShipOrder
 from surefoot.engine.status import (
     ChangeStatus,
@@ -79,8 +80,24 @@ VERDICT = VerdictStatus(
     evidence=3.5,
     ratio=(0.8, 1.3),
     metrics=(
-        MetricStatus("errors", "watching", "at most +1 point", 1.0, 4.0, True, 2, 210, 9, 900),
+        MetricStatus(
+            "errors", "watching", "at most +1 point", 1.0, 4.0, True, 2, 210, 9, 900, None
+        ),
+        MetricStatus(
+            name="memory",
+            word="worse",
+            margin=None,
+            harm=120.0,
+            ok=1.0,
+            required=False,
+            canary_bad=0,
+            canary_all=0,
+            baseline_bad=0,
+            baseline_all=0,
+            level=Level(1.2e8, 0.9e8, blocks=9, higher=120.0, lower=0.01),
+        ),
     ),
+    warnings=("errors: a warning",),
 )
 
 FIRST = ChangeStatus(

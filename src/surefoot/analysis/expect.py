@@ -6,17 +6,16 @@ export_p95 falls by 10%     orders rises by 2%     export_used above 0     expor
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, inf, isfinite, log
+from math import inf, isfinite
 from typing import Literal
 
 from surefoot.analysis.evidence import Mixture, Relative
 from surefoot.domain.errors import Refused
 
-__all__ = ["DirectionTest", "Expectation", "SignTest", "quantile"]
+__all__ = ["DirectionTest", "Expectation", "quantile"]
 
 Verb = Literal["falls", "rises", "above", "used"]
 FALLS = (0.95, 0.9, 0.8, 0.5, 0.2)
-STAKES = (0.2, 0.5, 0.9)
 SENTENCE = re.compile(
     r"(?P<name>[A-Za-z_:][\w:.-]*?)(?:_p(?P<quantile>\d{1,2}(?:\.\d+)?))?\s+"
     r"(?:(?P<used>used)|(?P<above>above)\s+(?P<level>\S+)"
@@ -95,46 +94,6 @@ class DirectionTest:
     def value(self) -> float:
         """The evidence so far, as an e-value."""
         return self._mixture.value
-
-
-class SignTest:
-    """Which arm of a gauge is higher, block by block (T3): 1 + stake x sign, a fair bet.
-
-    Blocks are as long as the samples may hang together, so that their signs are independent.
-    """
-
-    __slots__ = ("_direction", "_logs", "_start", "_sums", "block")
-
-    def __init__(self, *, rises: bool, block: float = 60.0) -> None:
-        self.block = block
-        self._direction = 1 if rises else -1
-        self._logs = [0.0] * len(STAKES)
-        self._start: float | None = None
-        self._sums = [0.0, 0.0, 0.0, 0.0]
-
-    def step(self, t: float, canary: float, baseline: float) -> None:
-        """Take one tick: the mean sample of each arm at `t` seconds."""
-        if self._start is None:
-            self._start = t
-        elif t - self._start >= self.block:
-            self._settle()
-            self._start = t
-        for i, value in enumerate((canary, 1.0, baseline, 1.0)):
-            self._sums[i] += value
-
-    def _settle(self) -> None:
-        canary, n_canary, baseline, n_baseline = self._sums
-        difference = self._direction * (canary / n_canary - baseline / n_baseline)
-        sign = (difference > 0) - (difference < 0)
-        self._logs = [
-            x + log(1 + stake * sign) for x, stake in zip(self._logs, STAKES, strict=True)
-        ]
-        self._sums = [0.0, 0.0, 0.0, 0.0]
-
-    @property
-    def value(self) -> float:
-        """The evidence so far, as an e-value."""
-        return sum(exp(x) for x in self._logs) / len(STAKES)
 
 
 def quantile(le: Mapping[float, float], q: float) -> float | None:

@@ -6,7 +6,7 @@ from surefoot.analysis.course import Course, Standing
 from surefoot.analysis.history import UNLEARNT_PHI
 from surefoot.analysis.plan import JudgePlan, MetricPlan
 from surefoot.analysis.ticks import Fact
-from surefoot.analysis.words import margin_in_words
+from surefoot.analysis.words import level_in_words, margin_in_words
 from surefoot.domain.text import span
 from surefoot.domain.verdict import MetricReading, Reading, Word
 
@@ -34,6 +34,7 @@ def explain(reading: Reading, plan: JudgePlan, course: Course) -> list[str]:
         _way(plan, course),
         *(_metric(plan, course, metric) for metric in reading.metrics),
         *_seen(course),
+        *reading.warnings,
         _rules(plan),
     ]
     return [sentence for sentence in sentences if sentence]
@@ -83,7 +84,8 @@ def _way(plan: JudgePlan, course: Course) -> str:
 def _metric(plan: JudgePlan, course: Course, reading: MetricReading) -> str:
     metric = plan.metric(reading.name)
     if metric is None or not metric.guards:
-        return f"{reading.name}: read for what is expected of it alone."
+        told = level_in_words(reading.level) or "; read for what is expected of it alone"
+        return f"{reading.name}: {told.removeprefix('; ')}."
     arms = (
         f"{bad:,} of the {name}'s {everything:,}"
         + (f" ({bad / everything * 100:.3g} %)" if everything else "")

@@ -12,12 +12,14 @@ from math import inf
 
 from surefoot.analysis.course import Standing
 from surefoot.analysis.evidence import ShareTest
+from surefoot.analysis.gauges import GaugeTest
 from surefoot.analysis.history import History
 from surefoot.analysis.margins import GATE_PART
 from surefoot.analysis.opentick import OpenTick
-from surefoot.analysis.plan import JudgePlan, settle
+from surefoot.analysis.plan import SMALLEST_SHARE, JudgePlan, settle
 from surefoot.analysis.promises import promises
-from surefoot.analysis.ticks import Row
+from surefoot.analysis.silence import Silence
+from surefoot.analysis.ticks import Arm, Fact, Row
 from surefoot.analysis.tracks import LatencyTrack, Moment, RatioTrack, Totals, Track
 from surefoot.analysis.weights import Weights, split
 from surefoot.analysis.words import (
@@ -27,10 +29,11 @@ from surefoot.analysis.words import (
     not_seen,
     share_in_words,
     verified,
+    warnings,
     worse,
 )
 from surefoot.domain.errors import BadEvidence
-from surefoot.domain.verdict import MetricReading, Reading, Word
+from surefoot.domain.verdict import Level, MetricReading, Reading, Word
 
 __all__ = ["MINIMUM_WATCH", "SHARE", "Judge"]
 
@@ -56,10 +59,13 @@ class Judge:
     """Judges one rollout by its plan.
 
     Feed it rows in the order of time; read `reading` whenever you like. To resume after a stop,
-    feed the recorded rows again. Its state is a few hundred numbers for each metric.
+    feed the recorded rows again, or `pickle` it: its state is a few hundred numbers for each
+    metric, however long it has watched.
     """
 
-    def __init__(self, plan: JudgePlan, exposed_at: float | None = None) -> None:
+    def __init__(
+        self, plan: JudgePlan, exposed_at: float | None = None, speaks_at: float | None = None
+    ) -> None:
         """Judge by `plan`.
 
         Args:
@@ -67,6 +73,7 @@ class Judge:
                 first 60 s, and can be found "not worse" only after them.
             exposed_at: when the first user was exposed, in the rows' seconds, where no `ShareRow`
                 will tell.
+            speaks_at: from when on the canary's silence counts, where that is later.
         """
         self.plan = plan
         self._tracks: dict[str, Track] = {}
@@ -75,7 +82,11 @@ class Judge:
                 self._tracks[metric.name] = RatioTrack(metric, plan)
             elif metric.kind == "latency":
                 self._tracks[metric.name] = LatencyTrack(metric, plan)
-        self._promises = promises(plan)
+        self._gauges = {one.name: GaugeTest() for one in plan.metrics if one.kind == "gauge"}
+        self._promises = promises(plan, self._gauges)
+        self._silence = Silence(plan)
+        self._speaks_at = speaks_at
+        self._strata = {metric.name: metric.strata for metric in plan.metrics if metric.strata}
         self._requests = plan.errors.name if plan.errors else None
         self._history = History()
         self._share_test = ShareTest()
@@ -86,7 +97,7 @@ class Judge:
         self._switched_at = -inf
         self._weights = Weights(0.0, 0.0, {})
         self._weighed: list[tuple[float, Track]] = []
-        self._is_settled = all(metric.settled for metric in plan.metrics)
+        self._unsettled = _unsettled(plan)
         self._decision: Decision | None = None
         self._at = 0.0
         self._judged = False
@@ -108,7 +119,7 @@ class Judge:
         if tick is None:
             if row.t <= self._closed_at:
                 raise _late(row.t, self._closed_at)
-            tick = self._open = OpenTick(row.t)
+            tick = self._open = OpenTick(row.t, self._strata)
         elif row.t < tick.t:
             raise _late(row.t, tick.t)
         tick.add(row)
@@ -145,11 +156,27 @@ class Judge:
     def _step(self, moment: Moment, tick: OpenTick) -> None:
         for track in self._tracks.values():
             track.step(moment, tick)
+        for name, gauge in self._gauges.items():
+            canary, baseline = tick.samples(name, Arm.CANARY), tick.samples(name, Arm.BASELINE)
+            if moment.judged and canary and baseline:
+                gauge.step(moment.at, canary, baseline)
         for promise in self._promises:
             promise.step(moment, tick)
         if self._weights.share and moment.judged:
             self._step_share(tick)
+        if self._is_silent(tick):
+            tick.facts.append(Fact.SILENT)
         self._evidence = self._weigh()
+
+    def _is_silent(self, tick: OpenTick) -> bool:
+        """Without a share to go by it was at least the smallest: less is due then than was."""
+        since = self._exposed_at if self._speaks_at is None else self._speaks_at
+        if since is None or tick.t <= since:
+            return False
+        share = self.share
+        if share is None:
+            share = self.plan.steps[0] if self.plan.steps else SMALLEST_SHARE
+        return self._silence.step(tick.t - since, tick, share)
 
     def _step_share(self, tick: OpenTick) -> None:
         if self._requests is None or self.share is None:
@@ -186,10 +213,10 @@ class Judge:
 
     def _learn(self, tick: OpenTick) -> None:
         """Settle what the plan left open, once the baseline's past is known."""
-        if self._is_settled:
+        if not self._unsettled:
             return
-        for row in tick.baseline.values():
-            self._history.feed(row)
+        for name in self._unsettled & tick.baseline.keys():
+            self._history.feed(tick.baseline[name])
         if self._history.seconds < MINIMUM_WATCH:
             return
         before, self.plan = self.plan, settle(self.plan, self._history)
@@ -199,7 +226,7 @@ class Judge:
                 for promise in self._promises:
                     if promise.expectation.metric == new.name:
                         promise.settle(new)
-        self._is_settled = all(metric.settled for metric in self.plan.metrics)
+        self._unsettled = _unsettled(self.plan)
 
     def _decide(self, tick: OpenTick) -> None:
         """Change the word if the evidence does. *Worse* is final and wins ties."""
@@ -306,7 +333,14 @@ class Judge:
             gate=self._gate,
             ratio=decision.ratio,
             metrics=tuple(self._metric_reading(metric.name) for metric in self.plan.metrics),
+            warnings=tuple(one for track in self._tracks.values() for one in warnings(track)),
         )
+
+    @property
+    def ratios(self) -> Mapping[str, tuple[float, float]]:
+        """Of each ratio metric the 95 % confidence sequence of p_c/p_b now; dear to compute."""
+        found = {name: track.interval for name, track in self._tracks.items()}
+        return {name: ends for name, ends in found.items() if ends is not None}
 
     @property
     def standing(self) -> Standing:
@@ -359,11 +393,24 @@ class Judge:
         )
 
     def _promised_reading(self, name: str) -> MetricReading:
-        """A gauge or a counter: only what is expected of it can be said."""
+        """A gauge or a counter: what is expected of it, and how a gauge stands. It ends nothing."""
         expected = [promise for promise in self._promises if promise.expectation.metric == name]
         met = bool(expected) and all(promise.met for promise in expected)
+        gauge, level, harm = self._gauges.get(name), None, 1.0
+        if gauge and gauge.means:
+            level = Level(
+                *gauge.means, gauge.blocks, gauge.value(higher=True), gauge.value(higher=False)
+            )
+            metric = self.plan.metric(name)
+            harm = level.higher if metric and metric.worse == "higher" else level.lower
         word = Word.VERIFIED if met else Word.WATCHING
-        return MetricReading(name, word, None, harm=1.0, ok=1.0, required=bool(expected))
+        if harm >= 1 / self.plan.alpha_worse:
+            word = Word.WORSE
+        return MetricReading(name, word, None, harm, 1.0, required=bool(expected), level=level)
+
+
+def _unsettled(plan: JudgePlan) -> frozenset[str]:
+    return frozenset(metric.name for metric in plan.metrics if not metric.settled)
 
 
 def _late(t: float, latest: float) -> BadEvidence:

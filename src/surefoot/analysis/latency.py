@@ -6,18 +6,20 @@ a little above the baseline's, so that a shift too small to matter counts for no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from surefoot.analysis.factor import growth_absolute, seconds_to
 from surefoot.analysis.margins import GATE, Rung
 from surefoot.domain.verdict import Margin
 
-__all__ = ["Bound", "Limits", "fix_bounds", "limits_of"]
+__all__ = ["Bound", "Crowd", "Limits", "crowd", "fix_bounds", "limits_of"]
 
 FRACTIONS = (0.5, 0.25, 0.1, 0.05, 0.01, 0.003)
 HARM_STRETCH = 1.1
 COARSE_STRETCH = 1.5
 EXACT = 1 - 1e-9  # 1.1 x 0.1 must not miss the bound 0.11
 COARSE_M, COARSE_D = 1.1, 0.02
+CROWDED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,33 @@ class Bound:
         """The same for leaving a step."""
         nats = growth_absolute(self.slower_gate, self.slower_x, w, self.gate_d)
         return seconds_to(evidence, self.phi or phi, rate * nats)
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """A bucket, from `low` to `high` seconds, that holds `part` of all answers.
+
+    What moves within it is not seen.
+    """
+
+    low: float
+    high: float
+    part: float
+
+
+def crowd(slower: Mapping[float, float]) -> Crowd | None:
+    """The bucket that holds over 80 % of the answers, or None.
+
+    Args:
+        slower: each bound in seconds, with the fraction slower than it.
+    """
+    low, beyond = 0.0, 1.0
+    for bound in (*sorted(slower), inf):
+        rest = slower.get(bound, 0.0)
+        if beyond - rest > CROWDED:
+            return Crowd(low, bound, beyond - rest)
+        low, beyond = bound, rest
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The tick that is still being filled: rows of one moment, side by side."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from surefoot.analysis.ticks import (
     Arm,
     Fact,
     FactRow,
+    GapRow,
     GaugeTick,
     LatencyTick,
     RatioTick,
@@ -18,20 +20,27 @@ __all__ = ["OpenTick"]
 
 CANARY = Arm.CANARY  # an attribute of an enum is dear to look up for each row
 Counted = RatioTick | LatencyTick
+Strata = Mapping[str, Collection[str]]  # the strata of each metric that has any
 
 
 class OpenTick:
-    """The rows of one moment `t`. Rows of the same metric and arm are added up."""
+    """The rows of one moment `t`. Rows of the same metric and arm are added up.
 
-    __slots__ = ("baseline", "canary", "facts", "gauges", "share", "t")
+    Those of a metric with strata are kept apart as well; rows of none of its strata are one more.
+    """
 
-    def __init__(self, t: float) -> None:
+    __slots__ = ("_parts", "_strata", "baseline", "canary", "facts", "gap", "gauges", "share", "t")
+
+    def __init__(self, t: float, strata: Strata) -> None:
         self.t = t
         self.canary: dict[str, Counted] = {}
         self.baseline: dict[str, Counted] = {}
-        self.gauges: list[GaugeTick] = []
+        self.gauges: dict[tuple[str, Arm], list[float]] = {}
         self.facts: list[Fact] = []
         self.share: float | None = None
+        self.gap = 0.0
+        self._strata = strata
+        self._parts: dict[tuple[str, str | None], dict[Arm, Counted]] = {}
 
     def add(self, row: Row) -> None:
         """Take a row of this moment.
@@ -43,12 +52,22 @@ class OpenTick:
             arm = self.canary if row.arm is CANARY else self.baseline
             known = arm.get(row.metric)
             arm[row.metric] = row if known is None else joined(known, row)
+            if row.metric in self._strata:
+                self._add_part(row)
         elif isinstance(row, GaugeTick):
-            self.gauges.append(row)
+            self.gauges.setdefault((row.metric, row.arm), []).append(row.value)
         elif isinstance(row, ShareRow):
             self.share = row.share
         elif isinstance(row, FactRow):
             self.facts.append(row.fact)
+        elif isinstance(row, GapRow):
+            self.gap = max(self.gap, row.gap)
+
+    def _add_part(self, row: Counted) -> None:
+        stratum = row.stratum if row.stratum in self._strata[row.metric] else None
+        part = self._parts.setdefault((row.metric, stratum), {})
+        known = part.get(row.arm)
+        part[row.arm] = row if known is None else joined(known, row)
 
     def ratio(self, metric: str) -> tuple[RatioTick | None, RatioTick | None]:
         """The canary's and the baseline's row of a ratio; None is unknown.
@@ -72,9 +91,33 @@ class OpenTick:
             raise two_kinds(metric, self.t)
         return canary, baseline
 
-    def samples(self, metric: str, arm: Arm) -> list[GaugeTick]:
-        """The gauge samples of one metric and arm."""
-        return [row for row in self.gauges if row.metric == metric and row.arm is arm]
+    def ratios(self, metric: str) -> Sequence[tuple[RatioTick, RatioTick]]:
+        """Both rows of a ratio, stratum by stratum, where both arms have one."""
+        return [
+            (canary, baseline)
+            for canary, baseline in self._pairs(metric)
+            if isinstance(canary, RatioTick) and isinstance(baseline, RatioTick)
+        ]
+
+    def latencies(self, metric: str) -> Sequence[tuple[LatencyTick, LatencyTick]]:
+        """Both rows of a latency, stratum by stratum, where both arms have one."""
+        return [
+            (canary, baseline)
+            for canary, baseline in self._pairs(metric)
+            if isinstance(canary, LatencyTick) and isinstance(baseline, LatencyTick)
+        ]
+
+    def _pairs(self, metric: str) -> Sequence[tuple[Counted | None, Counted | None]]:
+        """In the order of the strata: not of the lines, which must not matter."""
+        strata = self._strata.get(metric)
+        if strata is None:
+            return [(self.canary.get(metric), self.baseline.get(metric))]
+        parts = [self._parts.get((metric, stratum), {}) for stratum in (*strata, None)]
+        return [(part.get(Arm.CANARY), part.get(Arm.BASELINE)) for part in parts]
+
+    def samples(self, metric: str, arm: Arm) -> Sequence[float]:
+        """The samples of a gauge of one arm, one of each instance."""
+        return self.gauges.get((metric, arm), ())
 
 
 def joined(one: Counted, other: Counted) -> Counted:

@@ -8,7 +8,7 @@ from typing import Literal
 from surefoot.analysis.expect import Expectation
 from surefoot.analysis.factor import growth, seconds_to
 from surefoot.analysis.history import UNLEARNT_PHI, History
-from surefoot.analysis.latency import Bound, Limits, fix_bounds, limits_of
+from surefoot.analysis.latency import Bound, Crowd, Limits, crowd, fix_bounds, limits_of
 from surefoot.analysis.margins import (
     GATE,
     GATE_IN_TIME,
@@ -55,8 +55,9 @@ class MetricPlan:
     `rate` its events per second; `phi` its over-dispersion. `worse` is "lower" for a metric that
     counts good events. `judged` are declared latency bounds in seconds, `bounds` what became of
     them. A metric that is not `required` (advisory) can be *worse* but holds no *verified* up;
-    one that the change `watched` stays required at any traffic. A gauge or counter is only read
-    for expectations.
+    one that the change `watched` stays required at any traffic. A gauge advises alone, and a
+    counter is only read for expectations. `strata` are the parts of its events that are compared
+    each with its like; `crowd` is the bucket, if any, in which most answers fall.
     """
 
     name: str
@@ -71,6 +72,8 @@ class MetricPlan:
     bounds: tuple[Bound, ...] = ()
     rate: float | None = None
     watched: bool = False
+    strata: tuple[str, ...] = ()
+    crowd: Crowd | None = None
 
     @property
     def of_missing(self) -> bool:
@@ -254,6 +257,7 @@ def _settle_latency(
     plan: JudgePlan, metric: MetricPlan, history: History, errors: MetricPlan | None
 ) -> MetricPlan:
     slower = history.slower(metric.name)
+    metric = replace(metric, crowd=crowd(slower))
     first, w = arms_at(metric, plan.last_share)
 
     def with_limits(limits: Limits, gate: Rung = GATE) -> tuple[Bound, ...]:

@@ -2,28 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from math import inf
 from typing import cast
 
 from surefoot.analysis.expect import Expectation
 from surefoot.analysis.fields import Fields
 from surefoot.analysis.history import UNLEARNT_PHI
-from surefoot.analysis.latency import Bound
+from surefoot.analysis.latency import Bound, Crowd
 from surefoot.analysis.margins import RUNGS, rung_named
 from surefoot.analysis.plan import Group, JudgePlan, Kind, MetricPlan, Worse, group_of
 from surefoot.domain.errors import BadEvidence, Refused
 from surefoot.domain.verdict import Margin
 
-__all__ = ["plan_from_row", "plan_to_row"]
+__all__ = ["MOST_STRATA", "plan_from_row", "plan_to_row"]
 
 PLAN_KEYS = tuple(field.name for field in fields(JudgePlan))
 METRIC_KEYS = (
     *("kind", "phi", "margin_ratio", "margin_points", "rung", "p", "rate"),
-    *("required", "watched", "worse", "group", "bounds"),
+    *("required", "watched", "worse", "group", "bounds", "strata", "crowd"),
 )
 BOUND_KEYS = tuple(field.name for field in fields(Bound))
 KINDS: tuple[Kind, ...] = ("ratio", "latency", "gauge", "counter")
 GROUPS: tuple[Group, ...] = ("errors", "latency", "declared")
 DECLARED = "declared"
+MOST_STRATA = 20
 
 
 def plan_to_row(plan: JudgePlan) -> dict[str, object]:
@@ -65,6 +67,15 @@ def _metric_to_row(metric: MetricPlan) -> dict[str, object]:
         row["bounds"] = [asdict(bound) for bound in metric.bounds]
     elif metric.judged:
         row["bounds"] = list(metric.judged)
+    if metric.strata:
+        row["strata"] = list(metric.strata)
+    if metric.crowd is not None:
+        crowd = metric.crowd
+        row["crowd"] = {
+            "low": crowd.low,
+            "high": crowd.high if crowd.high < inf else None,
+            "part": crowd.part,
+        }
     return row
 
 
@@ -144,7 +155,23 @@ def _metric(name: str, row: Fields, kinds: Mapping[str, Kind]) -> MetricPlan:
         bounds=tuple(_bound(row, bound) for bound in listed) if told else (),
         rate=row.number("rate", least=0) if row.has("rate") else None,
         watched=row.flag("watched", default=row.values.get("required") is True),
+        strata=_strata(row),
+        crowd=_crowd(row.inside("crowd")) if row.has("crowd") else None,
     )
+
+
+def _strata(row: Fields) -> tuple[str, ...]:
+    strata = row.items("strata")
+    names = tuple(one for one in strata if isinstance(one, str))
+    if len(names) < len(strata) or len(set(names)) < len(names) or len(names) > MOST_STRATA:
+        raise row.wrong("strata", repr(strata), f"at most {MOST_STRATA} names, each once")
+    return names
+
+
+def _crowd(row: Fields) -> Crowd:
+    row.only(("low", "high", "part"))
+    high = row.number("high", above=0) if row.values.get("high") is not None else inf
+    return Crowd(row.number("low", least=0), high, row.number("part", least=0, most=1))
 
 
 def _margin(row: Fields) -> Margin | None:

@@ -1,13 +1,14 @@
 """Whether what was expected of a change is there: proven in its direction, and large enough."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, log
 
-from surefoot.analysis.expect import DirectionTest, Expectation, SignTest, quantile
+from surefoot.analysis.expect import DirectionTest, Expectation, quantile
+from surefoot.analysis.gauges import GaugeTest
 from surefoot.analysis.opentick import OpenTick
 from surefoot.analysis.plan import JudgePlan, MetricPlan
-from surefoot.analysis.ticks import Arm, GaugeTick, LatencyTick, RatioTick
+from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick
 from surefoot.analysis.tracks import Moment
 
 __all__ = ["Promise", "promises"]
@@ -51,11 +52,16 @@ class Promise:
     """One expectation under observation.
 
     Counters arrive as gauge rows whose value is the increment of the tick; they can be expected
-    above a number, or used. A latency without a quantile is taken at its median.
+    above a number, or used. A latency without a quantile is taken at its median. The test of a
+    gauge is the judge's own, who steps it.
     """
 
     def __init__(
-        self, expectation: Expectation, metric: MetricPlan | None, alpha_ok: float
+        self,
+        expectation: Expectation,
+        metric: MetricPlan | None,
+        gauge: GaugeTest | None,
+        alpha_ok: float,
     ) -> None:
         self.expectation = expectation
         self._enough = 1 / alpha_ok
@@ -64,7 +70,8 @@ class Promise:
         self._estimate = Estimate()
         self._bound: float | None = None
         self._quantile: float | None = None
-        self._test: DirectionTest | SignTest | None = None
+        self._test: DirectionTest | None = None
+        self._gauge = gauge
         self._kind = metric.kind if metric else None
         if metric is not None:
             self.settle(metric)
@@ -74,9 +81,7 @@ class Promise:
         rises = self.expectation.verb == "rises"
         if self.expectation.verb not in {"falls", "rises"} or self._test is not None:
             return
-        if metric.kind == "gauge":
-            self._test = SignTest(rises=rises)
-        elif metric.kind == "ratio":
+        if metric.kind == "ratio":
             self._test = DirectionTest(rises=rises, phi=metric.phi)
         elif metric.kind == "latency" and metric.bounds:
             q = self._quantile = self.expectation.quantile or MEDIAN
@@ -103,7 +108,7 @@ class Promise:
             return
         one, two = (canary.bad, canary.all), (baseline.bad, baseline.all)
         self._estimate.add(one, two)
-        if isinstance(self._test, DirectionTest):
+        if self._test:
             self._test.step(one, two)
 
     def _step_latency(
@@ -117,23 +122,27 @@ class Promise:
         if not (n_c and n_b) or bound not in canary.le or bound not in baseline.le:
             return
         self._estimate.add_buckets(canary, baseline)
-        if isinstance(self._test, DirectionTest):
+        if self._test:
             self._test.step((n_c - canary.le[bound], n_c), (n_b - baseline.le[bound], n_b))
 
     def _step_gauge(
-        self, moment: Moment, canary: Sequence[GaugeTick], baseline: Sequence[GaugeTick]
+        self, moment: Moment, canary: Sequence[float], baseline: Sequence[float]
     ) -> None:
         is_counter = self._kind == "counter"
         if canary:
-            total = sum(row.value for row in canary)
-            self._seen += total if is_counter else sum(1 for row in canary if row.value)
+            total = sum(canary)
+            self._seen += total if is_counter else sum(1 for value in canary if value)
             self._last = self._seen if is_counter else total / len(canary)
-        if not (moment.judged and canary and baseline) or is_counter:
-            return
-        means = [sum(row.value for row in rows) / len(rows) for rows in (canary, baseline)]
-        self._estimate.add((means[0], 1.0), (means[1], 1.0))
-        if isinstance(self._test, SignTest):
-            self._test.step(moment.at, *means)
+        if moment.judged and canary and baseline and not is_counter:
+            means = [sum(values) / len(values) for values in (canary, baseline)]
+            self._estimate.add((means[0], 1.0), (means[1], 1.0))
+
+    @property
+    def _evidence(self) -> float:
+        """Of the promised direction, as an e-value."""
+        if self._gauge:
+            return self._gauge.value(higher=self.expectation.verb == "rises")
+        return self._test.value if self._test else 1.0
 
     @property
     def met(self) -> bool:
@@ -145,7 +154,7 @@ class Promise:
             level = self._seen if self._last is None else self._last
             return level > expectation.amount
         values = self._estimate.values(self._quantile)
-        if self._test is None or self._test.value < self._enough or values is None:
+        if values is None or self._evidence < self._enough:
             return False
         canary, baseline = values
         if baseline <= 0:
@@ -154,9 +163,14 @@ class Promise:
         return (moved if expectation.verb == "rises" else -moved) >= expectation.amount / 200
 
 
-def promises(plan: JudgePlan) -> tuple[Promise, ...]:
-    """What is expected by the plan, not yet seen."""
+def promises(plan: JudgePlan, gauges: Mapping[str, GaugeTest]) -> tuple[Promise, ...]:
+    """What is expected by the plan, not yet seen.
+
+    Args:
+        plan: with its expectations.
+        gauges: the test of each gauge.
+    """
     return tuple(
-        Promise(expectation, plan.metric(expectation.metric), plan.alpha_ok)
-        for expectation in plan.expect
+        Promise(one, plan.metric(one.metric), gauges.get(one.metric), plan.alpha_ok)
+        for one in plan.expect
     )

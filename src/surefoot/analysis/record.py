@@ -14,7 +14,7 @@ is missing in the rows. Keys of a row that are not named here are passed by.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import inf, isfinite
 
@@ -62,6 +62,7 @@ class JudgeResult:
 
     reading: Reading
     plan: JudgePlan
+    ratios: Mapping[str, tuple[float, float]]
 
     def as_json(self) -> dict[str, object]:
         """The object that `surefoot judge --json` prints. An open end of `ratio` is null."""
@@ -72,12 +73,20 @@ class JudgeResult:
             "metric": reading.metric,
             "because": reading.because,
             "evidence": reading.evidence,
-            "ratio": reading.ratio and [end if end < inf else None for end in reading.ratio],
-            "metrics": {metric.name: _metric_as_json(metric) for metric in reading.metrics},
+            "ratio": _ends(reading.ratio),
+            "metrics": {
+                metric.name: _metric_as_json(metric, self.ratios.get(metric.name))
+                for metric in reading.metrics
+            },
+            "warnings": list(reading.warnings),
         }
 
 
-def _metric_as_json(metric: MetricReading) -> dict[str, object]:
+def _ends(ratio: tuple[float, float] | None) -> list[float | None] | None:
+    return ratio and [end if end < inf else None for end in ratio]
+
+
+def _metric_as_json(metric: MetricReading, ratio: tuple[float, float] | None) -> dict[str, object]:
     margin = metric.margin
     return {
         "verdict": str(metric.word),
@@ -85,6 +94,8 @@ def _metric_as_json(metric: MetricReading) -> dict[str, object]:
         "harm": metric.harm,
         "ok": metric.ok,
         "required": metric.required,
+        "ratio": _ends(ratio),
+        "level": metric.level and asdict(metric.level),
     }
 
 
@@ -108,6 +119,8 @@ def _tick_to_json(row: Tick) -> str:
     """By hand: it is done for each metric and arm of every rollout in every second."""
     of = f'"metric": {_quoted(row.metric)}, "kind": "{kind_of(row)}", "arm": "{row.arm}"'
     head = f'{{"t": {row.t!r}, {of}'
+    if not isinstance(row, GaugeTick) and row.stratum is not None:
+        head = f'{head}, "stratum": {_quoted(row.stratum)}'
     if isinstance(row, RatioTick):
         return f'{head}, "bad": {_short(row.bad)}, "all": {_short(row.all)}}}'
     if isinstance(row, LatencyTick):
@@ -185,11 +198,15 @@ def _row(fields: Fields) -> Row:
         bad, everything = fields.number("bad", least=0), fields.number("all", least=0)
         if bad > everything:
             raise fields.wrong("bad", f"{bad:g} of {everything:g}", "at most `all`")
-        return RatioTick(t, metric, arm, bad, everything)
+        return RatioTick(t, metric, arm, bad, everything, _stratum(fields))
     if kind == "latency":
-        return LatencyTick(t, metric, arm, _buckets(fields))
+        return LatencyTick(t, metric, arm, _buckets(fields), _stratum(fields))
     instance = fields.text("instance") if fields.has("instance") else None
     return GaugeTick(t, metric, instance, arm, fields.number("value"))
+
+
+def _stratum(fields: Fields) -> str | None:
+    return fields.text("stratum") if fields.has("stratum") else None
 
 
 def _buckets(fields: Fields) -> Mapping[float, float]:
@@ -226,8 +243,8 @@ def judge_lines(lines: Iterable[str], course: Course | None = None) -> JudgeResu
     Raises:
         BadEvidence: there is no line, or some cannot be read; the message names them.
     """
-    plan, exposed_at = _surveyed(lines)
-    judge = Judge(plan, exposed_at)
+    plan, exposed_at, speaks_at = _surveyed(lines)
+    judge = Judge(plan, exposed_at, speaks_at)
     for _, fields in _numbered(lines):
         if fields.has("plan"):
             continue
@@ -238,11 +255,14 @@ def judge_lines(lines: Iterable[str], course: Course | None = None) -> JudgeResu
     judge.close_tick()
     if course is not None:
         course.end(judge)
-    return JudgeResult(judge.reading, judge.plan)
+    return JudgeResult(judge.reading, judge.plan, judge.ratios)
 
 
-def _surveyed(lines: Iterable[str]) -> tuple[JudgePlan, float | None]:
-    """The plan, completed from the rows, and when users were first exposed if no row tells it."""
+def _surveyed(lines: Iterable[str]) -> tuple[JudgePlan, float | None, float | None]:
+    """The plan, completed from the rows; when users were first exposed and the canary first spoke.
+
+    Both times are None where rows tell the share.
+    """
     if iter(lines) is lines:
         raise TypeError("lines are gone through twice; an iterator can be only once")
     survey, told = Survey(), None
@@ -264,7 +284,7 @@ def _surveyed(lines: Iterable[str]) -> tuple[JudgePlan, float | None]:
         raise BadEvidence("There is no evidence in this file.", cure="Give a file with rows.")
     malformed.refuse()
     plan = plan_from_row(told.values, survey.kinds, where=told.where) if told else JudgePlan()
-    return survey.completed(plan), survey.exposed_at
+    return survey.completed(plan), survey.exposed_at, survey.speaks_at
 
 
 def _late_plan(number: int) -> BadEvidence:

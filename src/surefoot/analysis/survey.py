@@ -5,10 +5,12 @@ Its size depends on the number of metrics and shares alone, never on that of the
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from math import inf
 from typing import cast
 
 from surefoot.analysis.plan import JudgePlan, Kind, MetricPlan, group_of
+from surefoot.analysis.planrow import MOST_STRATA
 from surefoot.analysis.ticks import (
     Arm,
     GaugeTick,
@@ -37,13 +39,16 @@ class Survey:
         self._shares: dict[float, None] = {}
         self._is_exposed = False
         self._first_tick: float | None = None
+        self._canary_at: float | None = None
         self._answers = {Arm.CANARY: 0.0, Arm.BASELINE: 0.0}
+        self._bounds: dict[str, tuple[frozenset[float], Arm, int]] = {}
+        self._strata: dict[str, dict[str, None]] = {}
 
     def take(self, row: Row, number: int) -> None:
         """Take the row of line `number`.
 
         Raises:
-            BadEvidence: it comes before an earlier one, or changes its metric's kind.
+            BadEvidence: it comes before an earlier one, or changes its metric's kind or buckets.
         """
         if not self.rows:
             self._first = self._latest = row.t
@@ -68,12 +73,32 @@ class Survey:
             raise _two_kinds(number, row.metric, kind_of(row), f"{kind} in line {line}")
         if self._first_tick is None:
             self._first_tick = row.t
+        if self._canary_at is None and row.arm is Arm.CANARY:
+            self._canary_at = row.t
+        if not isinstance(row, GaugeTick) and row.stratum is not None:
+            self._strata.setdefault(row.metric, {})[row.stratum] = None
+        if isinstance(row, LatencyTick):
+            self._check_bounds(row, number)
         if row.t - self._first >= HISTORY_SECONDS:
             return
         if isinstance(row, RatioTick):
             self._answers[row.arm] += row.all
         elif isinstance(row, LatencyTick):
             self._answers[row.arm] += row.le[inf]
+
+    def _check_bounds(self, row: LatencyTick, number: int) -> None:
+        known = self._bounds.get(row.metric)
+        if known is None:
+            known = self._bounds[row.metric] = (frozenset(row.le), row.arm, number)
+        bounds, arm, line = known
+        if row.le.keys() != bounds:
+            apart = ", ".join(f"{bound:g}" for bound in sorted(row.le.keys() ^ bounds))
+            raise BadEvidence(
+                f"Line {number}: the buckets of {row.metric!r} differ. Only one of the {row.arm} "
+                f"here and the {arm} in line {line} has the bounds {apart}.",
+                cure="Give both releases the same buckets; answers between two bounds that only"
+                " one has cannot be compared.",
+            )
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
@@ -84,6 +109,11 @@ class Survey:
     def exposed_at(self) -> float | None:
         """When users were first exposed, if no row about the share tells it: at the first tick."""
         return None if self._is_exposed else self._first_tick
+
+    @property
+    def speaks_at(self) -> float | None:
+        """The canary's first row, if no row about the share tells when it was to speak."""
+        return None if self._is_exposed else self._canary_at
 
     def completed(self, plan: JudgePlan) -> JudgePlan:
         """The plan, with what it leaves open filled in from the rows.
@@ -104,10 +134,17 @@ class Survey:
         )
         return replace(
             plan,
-            metrics=plan.metrics + found,
+            metrics=tuple(self._stratified(metric) for metric in plan.metrics + found),
             steps=plan.steps or self._steps(),
             interval=plan.interval or (self._step if self._step < inf else None),
         )
+
+    def _stratified(self, metric: MetricPlan) -> MetricPlan:
+        """With the first 20 strata of its rows, unless the plan names others; the rest is one."""
+        if metric.strata:
+            return metric
+        first = islice(self._strata.get(metric.name, ()), MOST_STRATA)
+        return replace(metric, strata=tuple(sorted(first)))
 
     def _steps(self) -> tuple[float, ...]:
         """The shares in order; without any, the canary's part of the first minute's requests."""

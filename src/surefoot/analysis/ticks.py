@@ -44,7 +44,8 @@ class Fact(StrEnum):
 class RatioTick:
     """Of `all` events, `bad` were of the counted kind.
 
-    For a metric whose `worse` is "lower", the counted kind is the good one.
+    For a metric whose `worse` is "lower", the counted kind is the good one. A `stratum` is a part
+    of the events that is compared with its like alone, such as those of one route.
     """
 
     t: float
@@ -52,6 +53,7 @@ class RatioTick:
     arm: Arm
     bad: float
     all: float
+    stratum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class LatencyTick:
     metric: str
     arm: Arm
     le: Mapping[float, float]
+    stratum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

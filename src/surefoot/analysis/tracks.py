@@ -132,9 +132,18 @@ class RatioTrack:
 
     def step(self, moment: Moment, tick: OpenTick) -> None:
         """Take one tick. Without events in both arms it is counted, and no evidence."""
-        canary, baseline = tick.ratio(self.metric.name)
+        name = self.metric.name
+        canary, baseline = tick.ratio(name)
         self._count(canary, baseline)
-        if canary is None or baseline is None or canary.all <= 0 or baseline.all <= 0:
+        if self.metric.strata:
+            for one, other in tick.ratios(name):
+                self._weigh(moment, one, other)
+        elif canary is not None and baseline is not None:
+            self._weigh(moment, canary, baseline)
+
+    def _weigh(self, moment: Moment, canary: RatioTick, baseline: RatioTick) -> None:
+        """Multiply the evidence by what these rows bring; those of strata, one after the other."""
+        if canary.all <= 0 or baseline.all <= 0:
             return
         arm_c, arm_b = (canary.bad, canary.all), (baseline.bad, baseline.all)
         if canary.bad or baseline.bad:
@@ -237,6 +246,7 @@ class LatencyTrack:
         self._restarts = Restarts(plan.time_limit)
         self._bounds: tuple[BoundTrack, ...] = ()
         self._needed: frozenset[float] = frozenset()
+        self.differing: frozenset[float] = frozenset()  # bounds that only one arm's rows had
         if metric.settled:
             self.settle(metric, plan)
 
@@ -248,11 +258,21 @@ class LatencyTrack:
 
     def step(self, moment: Moment, tick: OpenTick) -> None:
         """Take one tick. Where an arm or a judged bound is missing, it is no evidence."""
-        canary, baseline = tick.latency(self.metric.name)
+        name = self.metric.name
+        canary, baseline = tick.latency(name)
         self._count(canary, baseline)
-        if not moment.judged or not self._bounds or canary is None or baseline is None:
+        if not moment.judged or not self._bounds:
             return
+        if self.metric.strata:
+            for one, other in tick.latencies(name):
+                self._weigh(moment, one, other)
+        elif canary is not None and baseline is not None:
+            self._weigh(moment, canary, baseline)
+
+    def _weigh(self, moment: Moment, canary: LatencyTick, baseline: LatencyTick) -> None:
+        """Multiply the evidence by what these rows bring; those of strata, one after the other."""
         if not (self._needed <= canary.le.keys() and self._needed <= baseline.le.keys()):
+            self.differing |= canary.le.keys() ^ baseline.le.keys()
             return
         if canary.le[inf] <= 0 or baseline.le[inf] <= 0:
             return

@@ -1,27 +1,31 @@
 """The judge's answer as a sentence, with the numbers in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import inf
 
 from surefoot.analysis.plan import JudgePlan, MetricPlan
 from surefoot.analysis.ticks import Fact
 from surefoot.analysis.tracks import RatioTrack, Track
+from surefoot.domain.verdict import Level
 
 __all__ = [
     "FACTS",
     "duration",
     "lacking_in_words",
+    "level_in_words",
     "margin_in_words",
     "not_seen",
     "share_in_words",
     "verified",
+    "warnings",
     "worse",
 ]
 
+NAMED_BOUNDS = 6
 FACTS = {
     Fact.DEAD: "died or stopped listening",
     Fact.CRASH_LOOP: "keeps dying",
-    Fact.SILENT: "gave no answer while the baseline did",
+    Fact.SILENT: "is silent while the baseline speaks",
     Fact.HANGING: "holds requests and completes none",
 }
 
@@ -87,6 +91,46 @@ def verified(tracks: Iterable[Track], plan: JudgePlan) -> str:
     level = f"({(1 - plan.alpha_ok) * 100:.3g} %)"
     proven = [f"{margin_in_words(track.metric)} {level}" for track in tracks]
     return "verified: " + ", ".join([*proven, *(str(one) for one in plan.expect)])
+
+
+def level_in_words(level: Level | None) -> str:
+    """How a gauge stands, as a clause to be added; nothing for what is none."""
+    if level is None:
+        return ""
+    is_higher = level.canary > level.baseline
+    moved = "higher" if is_higher else "lower"
+    evidence = level.higher if is_higher else level.lower
+    blocks = "1 block" if level.blocks == 1 else f"{level.blocks} blocks"
+    return (
+        f"; the canary's is {moved}, {level.canary:.4g} beside {level.baseline:.4g}, in {blocks} "
+        f"of time (evidence {evidence:.2g}; it advises, and ends nothing)"
+    )
+
+
+def warnings(track: Track) -> Iterator[str]:
+    """What this evidence cannot show of a metric, and what it would take."""
+    metric = track.metric
+    coarse = [f"{bound.x:g}" for bound in metric.bounds if bound.coarse]
+    if coarse:
+        yield (
+            f"{metric.name} has coarse buckets: no bound lies from 1.1 to 1.5 times "
+            f"{', '.join(coarse)} s, so there only a shift across that very bound is seen."
+        )
+    if metric.crowd is not None:
+        low, high, part = metric.crowd.low, metric.crowd.high, metric.crowd.part
+        where = f"from {low:g} to {high:g} s" if high < inf else f"above {low:g} s"
+        yield (
+            f"{metric.name}: {part * 100:.0f} % of the answers fall into one bucket, {where}; "
+            "what moves within it is not seen."
+        )
+    if not isinstance(track, RatioTrack) and track.differing:
+        bounds = sorted(track.differing)
+        named = ", ".join(f"{bound:g}" for bound in bounds[:NAMED_BOUNDS])
+        more = " and more" if len(bounds) > NAMED_BOUNDS else ""
+        yield (
+            f"{metric.name}: the buckets of the two releases differ (only one has {named}{more} "
+            "s), so it cannot be judged. Give both the same."
+        )
 
 
 def not_seen(metric: MetricPlan) -> str:

@@ -1,6 +1,7 @@
 """`judge`: recorded evidence, judged again by the engine that judges rollouts."""
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -10,6 +11,7 @@ from surefoot.analysis.course import Course
 from surefoot.analysis.explain import explain
 from surefoot.analysis.record import JudgeResult, judge_lines
 from surefoot.analysis.ticks import Arm
+from surefoot.analysis.words import level_in_words
 from surefoot.cli.exits import Exit
 from surefoot.cli.figures import span
 from surefoot.cli.options import MOMENT, SPAN, as_json
@@ -152,5 +154,16 @@ def _judged(result: JudgeResult) -> list[str]:
     for metric in reading.metrics:
         margin = f", {metric.margin}" if metric.margin else ""
         need = "" if metric.required else ", not required"
-        lines.append(f"  {metric.name}: {metric.word}{margin}{need}")
+        told = f"{metric.word}{margin}{_ratio(result.ratios.get(metric.name))}{need}"
+        lines.append(f"  {metric.name}: {told}{level_in_words(metric.level)}")
+    lines += (f"  Mind: {warning}" for warning in reading.warnings)
     return lines
+
+
+def _ratio(ends: tuple[float, float] | None) -> str:
+    if ends is None:
+        return ""
+    low, high = ends
+    if high == inf:
+        return f"; the canary's rate is at least x{low:.3g} of the baseline's (95 %)" if low else ""
+    return f"; the canary's rate is x{low:.3g} to x{high:.3g} of the baseline's (95 %)"

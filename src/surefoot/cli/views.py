@@ -56,6 +56,15 @@ class WaitView(msgspec.Struct, frozen=True):
     then: str
 
 
+class LevelView(msgspec.Struct, frozen=True):
+    """A gauge of both releases, and the evidence that the new one's is higher, or lower."""
+
+    canary: float
+    baseline: float
+    higher: float
+    lower: float
+
+
 class MetricView(msgspec.Struct, frozen=True):
     """One metric, new beside old."""
 
@@ -67,6 +76,7 @@ class MetricView(msgspec.Struct, frozen=True):
     canary_all: int
     baseline_bad: int
     baseline_all: int
+    level: LevelView | None = None
 
 
 class VerdictView(msgspec.Struct, frozen=True):
@@ -78,6 +88,7 @@ class VerdictView(msgspec.Struct, frozen=True):
     metric: str | None
     evidence: float
     metrics: tuple[MetricView, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class UndoView(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from surefoot.cli.figures import moment, percent, span
 from surefoot.cli.views import (
     ChangeView,
     EntryView,
+    LevelView,
     MetricView,
     PlanView,
     ServiceView,
@@ -37,6 +38,7 @@ __all__ = [
 
 _SERVING = ("verified", "accepted", "adopted")
 _FILES_SHOWN = 12
+_PLAIN = 100.0  # of evidence: a direction that is no luck
 
 
 # --- figures -----------------------------------------------------------------------------------
@@ -89,11 +91,20 @@ def parts_line(change: ChangeView) -> str:
 
 
 def metric_line(metric: MetricView) -> str:
-    """One metric, old beside new, and its word."""
+    """One metric, old beside new, and its word; of a gauge, its direction."""
+    if metric.level is not None:
+        return f"{metric.name:<18} {_level(metric.level)}"
     old = _rate(metric.baseline_bad, metric.baseline_all)
     new = _rate(metric.canary_bad, metric.canary_all)
     margin = f"  ({metric.margin})" if metric.margin else ""
     return f"{metric.name:<18} old {old:>8}   new {new:>8}   {metric.word}{margin}"
+
+
+def _level(level: LevelView) -> str:
+    moved = "no clear difference"
+    if max(level.higher, level.lower) >= _PLAIN:
+        moved = ("higher" if level.higher > level.lower else "lower") + " (a gauge: it advises)"
+    return f"old {level.baseline:>8.4g}   new {level.canary:>8.4g}   {moved}"
 
 
 def progress_key(change: ChangeView) -> tuple[object, ...]:
@@ -119,6 +130,7 @@ def ending(change: ChangeView) -> list[str]:
     lines = []
     if change.verdict and change.verdict.metrics:
         lines += [f"  {metric_line(metric)}" for metric in change.verdict.metrics]
+        lines += [f"  Mind: {warning}" for warning in change.verdict.warnings]
     if change.harmed.requests:
         lines.append(f"  {_harmed(change)}")
     if times := _times(change):

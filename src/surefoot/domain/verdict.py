@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Margin", "MetricReading", "Reading", "Word"]
+__all__ = ["Level", "Margin", "MetricReading", "Reading", "Word"]
 
 
 class Word(StrEnum):
@@ -34,8 +34,25 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """How a gauge stands: the mean of both arms in its own unit, over so many blocks of time.
+
+    `higher` and `lower` are the evidence, as e-values, that the canary's is the one or the other.
+    """
+
+    canary: float
+    baseline: float
+    blocks: int
+    higher: float
+    lower: float
+
+
+@dataclass(frozen=True, slots=True)
 class MetricReading:
-    """What is known of one metric. `harm` and `ok` are evidence as e-values (1 is none)."""
+    """What is known of one metric. `harm` and `ok` are evidence as e-values (1 is none).
+
+    A gauge has a `level`; its `harm` counts for nothing but itself.
+    """
 
     name: str
     word: Word
@@ -47,6 +64,7 @@ class MetricReading:
     canary_all: int = 0
     baseline_bad: int = 0
     baseline_all: int = 0
+    level: Level | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +72,8 @@ class Reading:
     """The judge's answer at one moment.
 
     `at` is in seconds since the first exposure. `evidence` is the weighted sum against *worse*,
-    which 100 ends. `gate` tells that enough is known to leave the present step.
+    which 100 ends. `gate` tells that enough is known to leave the present step. `warnings` are
+    sentences about what this evidence cannot show.
     """
 
     word: Word
@@ -65,3 +84,4 @@ class Reading:
     gate: bool
     ratio: tuple[float, float] | None = None
     metrics: tuple[MetricReading, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -5,6 +5,8 @@ Times are epoch seconds where the name ends in `_at`, durations in seconds where
 
 from dataclasses import dataclass
 
+from surefoot.domain.verdict import Level
+
 __all__ = [
     "ChangeStatus",
     "DoctorFinding",
@@ -53,7 +55,10 @@ class WaitStatus:
 
 @dataclass(frozen=True, slots=True)
 class MetricStatus:
-    """One metric, canary beside baseline. Evidence as e-values: `harm` against, `ok` for."""
+    """One metric, canary beside baseline. Evidence as e-values: `harm` against, `ok` for.
+
+    A gauge has no counts; its `level` tells both arms' means and the evidence for either direction.
+    """
 
     name: str
     word: str
@@ -65,11 +70,15 @@ class MetricStatus:
     canary_all: int
     baseline_bad: int
     baseline_all: int
+    level: Level | None
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictStatus:
-    """The verdict so far. *worse* needs `evidence` of 100; `at_s` counts from first exposure."""
+    """The verdict so far. *worse* needs `evidence` of 100; `at_s` counts from first exposure.
+
+    `warnings` are sentences about what this evidence cannot show.
+    """
 
     word: str
     because: str
@@ -78,6 +87,7 @@ class VerdictStatus:
     evidence: float
     ratio: tuple[float, float] | None
     metrics: tuple[MetricStatus, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,7 @@ def _verdict(reading: Reading) -> VerdictStatus:
         evidence=reading.evidence,
         ratio=reading.ratio,
         metrics=tuple(_metric(one) for one in reading.metrics),
+        warnings=reading.warnings,
     )
 
 
@@ -234,6 +235,7 @@ def _metric(reading: MetricReading) -> MetricStatus:
         canary_all=reading.canary_all,
         baseline_bad=reading.baseline_bad,
         baseline_all=reading.baseline_all,
+        level=reading.level,
     )
 
 

@@ -1,0 +1,87 @@
+"""Silence, found in the rows alone (T4): the canary gives nothing while the baseline still speaks.
+
+A daemon sees more and says so with a fact; a record that somebody else made has only its rows.
+Both silent is missing traffic, or missing telemetry, and never evidence.
+"""
+
+from collections.abc import Mapping
+from math import inf
+
+from surefoot.analysis.liveness import SILENT_EXPECTED, SILENT_SECONDS
+from surefoot.analysis.opentick import Counted, OpenTick
+from surefoot.analysis.plan import JudgePlan
+from surefoot.analysis.ticks import Arm, LatencyTick
+
+__all__ = ["Silence"]
+
+INTERVALS = 2.0
+SLOWEST = 0.001  # of the baseline's answers are slower than what a canary gets three times of
+TIMES_SLOWEST = 3.0
+
+
+class Silence:
+    """Whether the canary is silent, by what it answers and by what is sampled of it.
+
+    It must last for 10 s and two intervals, of the ticks in which the baseline spoke. Answers
+    are missed when at least 20 were due by the share; where the baseline answers nothing, samples
+    of gauges are missed, once warm-up is over.
+    """
+
+    def __init__(self, plan: JudgePlan) -> None:
+        """Watch a rollout by this plan, whose interval is known."""
+        self._interval = plan.interval or 1.0
+        self._patience = max(SILENT_SECONDS, INTERVALS * self._interval)
+        self._warm_up = plan.warm_up
+        self._sticky = plan.sticky
+        self._at = 0.0
+        self._unanswered_s = self._due = self._slowest = 0.0
+        self._unsampled_s = 0.0
+
+    def step(self, at: float, tick: OpenTick, share: float) -> bool:
+        """Take the tick at `at` seconds since the canary was to speak, and its share.
+
+        Returns:
+            Whether it is silent by now.
+        """
+        passed, self._at = min(at - self._at, self._interval), at
+        answered, due = _answers(tick.canary), _answers(tick.baseline)
+        speaks = answered > 0 or any(arm is Arm.CANARY for _, arm in tick.gauges)
+        if answered > 0 or tick.gap or not 0 < share < 1:
+            self._unanswered_s = self._due = self._slowest = 0.0
+        elif due > 0:
+            self._unanswered_s += passed
+            self._due += due * share / (1 - share)
+            self._slowest = max(self._slowest, _slowest(tick.baseline))
+        if speaks or tick.gap or not share:
+            self._unsampled_s = 0.0
+        elif at > self._warm_up and any(arm is Arm.BASELINE for _, arm in tick.gauges):
+            self._unsampled_s += passed
+        return self._is_unanswering or self._unsampled_s >= self._patience
+
+    @property
+    def _is_unanswering(self) -> bool:
+        """A share of the users says nothing of the requests, so of sticky ones none are due."""
+        patience = max(self._patience, TIMES_SLOWEST * self._slowest)
+        is_due = self._due >= SILENT_EXPECTED and not self._sticky
+        return is_due and self._unanswered_s >= patience
+
+
+def _answers(rows: Mapping[str, Counted]) -> float:
+    """The events of the metric that counts most."""
+    counts = (
+        row.le.get(inf, 0.0) if isinstance(row, LatencyTick) else row.all for row in rows.values()
+    )
+    return max(counts, default=0.0)
+
+
+def _slowest(rows: Mapping[str, Counted]) -> float:
+    """How long an answer took, but for a thousandth of them; in seconds, by the largest bound."""
+    found = 0.0
+    for row in rows.values():
+        if isinstance(row, LatencyTick):
+            enough = row.le.get(inf, 0.0) * (1 - SLOWEST)
+            bounds = sorted(bound for bound in row.le if bound < inf)
+            found = max(
+                found, next((b for b in bounds if row.le[b] >= enough), (bounds or [0.0])[-1])
+            )
+    return found
