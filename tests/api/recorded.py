@@ -115,6 +115,7 @@ FIRST = ChangeStatus(
     watch=(),
     expect=(),
     fixes=None,
+    forward_only=False,
     authors=(str(ANN),),
     shipper=str(ANN),
     approved_by=(),
@@ -266,6 +267,7 @@ class Recorded:
             watch=order.intent.watch,
             expect=order.intent.expect,
             fixes=order.intent.fixes,
+            forward_only=order.intent.forward_only,
             shipper=str(by),
         )
         steps = JOURNEYS[

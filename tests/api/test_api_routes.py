@@ -98,13 +98,16 @@ def test_what_is_shipped_arrives_whole(control: Recorded, api: Served) -> None:
         "watch": ["export_errors"],
         "expect": ["export_p95 falls by 10%"],
         "fixes": 1,
+        "forward_only": True,
     }
     status, change, _ = api.send("POST", "/v1/services/shop/changes", body)
     assert status == 201
     assert (change["why"], change["watch"], change["fixes"]) == ("faster", ["export_errors"], 1)
+    assert change["forward_only"] is True
     _, order = control.orders[-1]
     assert isinstance(order, ShipOrder)
     assert order.intent.expect == ("export_p95 falls by 10%",)
+    assert order.intent.forward_only
     assert not order.adopt
 
 

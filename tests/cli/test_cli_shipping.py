@@ -139,6 +139,21 @@ def test_plan_says_and_changes_nothing(console: Console) -> None:
     assert console("log", "--json").object["changes"] == []
 
 
+def test_who_alters_data_says_so_and_everybody_reads_it(console: Console) -> None:
+    """`plan`, `ship` and `ship --again` take the word along; who looks or reviews is told."""
+    console.commit("ends restored")
+    assert console("plan", "--forward-only").code == 0
+    assert not console("ship", "--json").object["forward_only"]
+    assert console("ship", "--forward-only", "--json").object["forward_only"]
+    for question in (("why", "2"), ("review", "2")):
+        assert "raffic can go back, data cannot" in console(*question).out
+        assert "data cannot" not in console(*question[:1], "1").out
+    assert console("ship", "--again", "1", "--forward-only", "--json").object["forward_only"]
+    said = console("ship", "--each", "--forward-only")
+    assert said.code == 2
+    assert "--forward-only" in said.err
+
+
 def test_plan_exits_30_when_ship_would_refuse(console: Console) -> None:
     """The reason is said, with all the rest."""
     console.commit("is refused")

@@ -51,8 +51,8 @@ def test_the_page_has_every_command_and_option(name: str, command: click.Command
         if isinstance(parameter, click.Option)
         for option in parameter.opts
     }
-    named = set(re.findall(r"^\| `(--[a-z]+)", told, re.MULTILINE))
-    named |= set(re.findall(r"^\| `--[a-z]+[^`]*`, `(--[a-z]+)", told, re.MULTILINE))
+    named = set(re.findall(r"^\| `(--[a-z-]+)", told, re.MULTILINE))
+    named |= set(re.findall(r"^\| `--[a-z-]+[^`]*`, `(--[a-z-]+)", told, re.MULTILINE))
     assert named | {"--json"} == real | {"--json"}
     heading = told.splitlines()[0]
     for parameter in command.params:

@@ -252,6 +252,19 @@ def test_after_harm_only_the_fix_goes_on():
     assert decide(facts(fix, live(1), harmful, behind)).acts == (Prepare(),)
 
 
+@pytest.mark.parametrize("forward_only", [False, True])
+def test_an_urgent_fix_is_reviewed_afterwards_unless_it_alters_data(forward_only: bool):
+    """A hurt service waits for no review, but for the second person where there is no way back."""
+    harmful = restoring(phase=Phase.RESTORED)
+    hurt = exposed(3, Phase.NOT_RESTORED)
+    mend = Intent("mend it", fixes=2, forward_only=forward_only)
+    fix = a_change(4, Phase.GETTING_READY, intent=mend, base=live(1).revision)
+    decided = decide(facts(fix, live(1), harmful, hurt)).change
+    assert decided.parts.review.done is not forward_only
+    alone = decide(facts(fix, live(1), harmful, hurt, team_of_one=True)).change
+    assert alone.parts.review.done
+
+
 def test_the_first_release_is_adopted_after_its_start_was_watched():
     """With nothing to compare with, it is never called verified."""
     change = a_change(1, Phase.GETTING_READY, parts=Parts(DONE, DONE, DONE, DONE))

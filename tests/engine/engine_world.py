@@ -189,12 +189,13 @@ class World:
         again: int | None = None,
         by: Person = ANA,
         revision: str | None = None,
+        forward_only: bool = False,
     ) -> int:
         """Commit something that behaves so, and ship it; returns its number."""
         if again is not None:
             revision = self.change(again, service).revision
         revision = revision or self.commit(subject, service=service, by=by)
-        intent = Intent(subject, fixes=fixes, again=again)
+        intent = Intent(subject, fixes=fixes, again=again, forward_only=forward_only)
         order = ShipOrder(service, revision, intent, adopt=False)
         status = await self.desk.ship(order, by)
         if behaviour:

@@ -1,6 +1,7 @@
 """The store on real SQLite files: what goes in comes out, whole, and stays."""
 
 import asyncio
+import json
 import signal
 import sqlite3
 import stat
@@ -102,6 +103,14 @@ def test_any_change_comes_back_as_it_was_written(change: Change) -> None:
     except ValueError:
         return  # a number that is not finite; the next test holds that it is refused
     assert change_from(row) == change
+
+
+def test_a_change_from_before_forward_only_comes_back_as_one_that_can_go_back() -> None:
+    """A state without the word is read, and is not taken for one that alters data."""
+    row = change_row(a_change(), now=0.0)
+    state = json.loads(row["state"])
+    del state["intent"]["forward_only"]
+    assert change_from(row | {"state": json.dumps(state)}) == a_change()
 
 
 def test_a_number_that_is_not_finite_is_never_written() -> None:

@@ -65,7 +65,14 @@ async def _service(call: Call[Nothing]) -> ServiceStatus:
 
 def _order(call: Call[Ship]) -> ShipOrder:
     asked = call.asked
-    intent = Intent(asked.why, asked.watch, asked.expect, asked.fixes, asked.again)
+    intent = Intent(
+        why=asked.why,
+        watch=asked.watch,
+        expect=asked.expect,
+        fixes=asked.fixes,
+        again=asked.again,
+        forward_only=asked.forward_only,
+    )
     return ShipOrder(call.name, asked.revision, intent, asked.adopt)
 
 

@@ -57,7 +57,10 @@ class Register(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Ship(Struct, forbid_unknown_fields=True, frozen=True):
-    """What `ship` and `plan` are asked. `adopt`: this revision is what runs today."""
+    """What `ship` and `plan` are asked. `adopt`: this revision is what runs today.
+
+    `forward_only`: it alters data, and whoever ships it says so.
+    """
 
     revision: Annotated[str, Meta(min_length=1, max_length=200)]
     why: Line = ""
@@ -65,6 +68,7 @@ class Ship(Struct, forbid_unknown_fields=True, frozen=True):
     expect: tuple[Line, ...] = ()
     fixes: Number | None = None
     again: Number | None = None
+    forward_only: bool = False
     adopt: bool = False
 
 

@@ -24,6 +24,12 @@ _detach = click.option("--detach", is_flag=True, help="Do not follow it.")
 def _intent(command: Any) -> Any:
     """The options that say what a change is for; trailers of its commits say the same."""
     for option in (
+        click.option(
+            "--forward-only",
+            is_flag=True,
+            default=None,
+            help="It alters data, and that cannot go back; a second person approves it.",
+        ),
         click.option("--fixes", type=int, metavar="N", help="The change that this one fixes."),
         click.option("--expect", multiple=True, metavar="E", help='As "export_p95 falls by 10%".'),
         click.option("--watch", multiple=True, metavar="METRIC", help="A metric to watch it by."),
@@ -52,7 +58,10 @@ def ship(
         return _ship_again(asked, again, intent, detach=detach, as_json=as_json)
     if each:
         if any(value not in (None, ()) for value in intent.values()):
-            raise click.UsageError("With --each, every commit says by its trailers what it is for.")
+            raise click.UsageError(
+                "With --each, every commit says by its trailers what it is for; one that alters "
+                "data is shipped by itself, with --forward-only."
+            )
         return _ship_each(asked, revision, detach=detach, as_json=as_json)
     service, body = _order(asked, revision, intent)
     raw = asked.post(f"/v1/services/{service}/changes", body)
@@ -69,6 +78,8 @@ def _ship_again(
         raise click.UsageError(f"With --again, {number} is tried for what it was for.")
     before = view(asked.get(f"/v1/changes/{number}"), ChangeView)
     body = {"revision": before.revision, "why": intent["why"] or "", "again": number}
+    if intent["forward_only"]:
+        body["forward_only"] = True
     raw = asked.post(f"/v1/services/{before.service}/changes", body)
     return _begin(asked, raw, detach=detach, as_json=as_json)
 
@@ -82,7 +93,8 @@ def _ship_each(asked: Daemon, revision: str, *, detach: bool, as_json: bool) -> 
     place = known_here(asked)
     last = tip(place, revision)
     path = f"/v1/services/{place.service}"
-    base = asked.post(f"{path}/plan", {"revision": last.revision, "why": last.subject})["base"]
+    whole = {"revision": last.revision, "why": last.subject, "forward_only": True}
+    base = asked.post(f"{path}/plan", whole)["base"]  # each commit is asked for itself below
     if base is None:
         raise Refused(
             f"Nothing of {place.service} is live, so there is nothing to come after.",

@@ -154,6 +154,7 @@ class ChangeView(msgspec.Struct, frozen=True):
     live_until_at: float | None
     ended_at: float | None
     next: tuple[str, ...]
+    forward_only: bool = False
 
 
 class ServiceView(msgspec.Struct, frozen=True):

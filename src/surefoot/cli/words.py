@@ -211,7 +211,9 @@ def why_lines(change: ChangeView, entries: Iterable[EntryView]) -> list[str]:
         if part.state == "failed" and part.said
     ]
     if change.rehearsed_s is not None:
-        lines.append(f"  Way back rehearsed: traffic returned in {span(change.rehearsed_s)}.")
+        not_covered = " Traffic can go back, data cannot." if change.forward_only else ""
+        took = span(change.rehearsed_s)
+        lines.append(f"  Way back rehearsed: traffic returned in {took}.{not_covered}")
     if change.verdict:
         verdict = change.verdict
         lines.append(
@@ -261,6 +263,8 @@ def review_lines(change: ChangeView) -> list[str]:
     ]
     if more > 0:
         lines.append(f"    and {_many(more, 'file')} more")
+    if change.forward_only:
+        lines.append("  Forward only: it alters data. Traffic can go back, data cannot.")
     if change.watch or change.expect:
         lines.append(f"  To watch: {', '.join((*change.watch, *change.expect))}.")
     lines += [f"  Asked: {question}" for question in change.asked]

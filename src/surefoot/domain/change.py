@@ -70,7 +70,8 @@ class Diff:
 class Intent:
     """What a change is for: its sentence, the metrics it must be watched with, what it fixes.
 
-    `again` is the restored change that it tries once more.
+    `again` is the restored change that it tries once more. `forward_only` is its shipper's word
+    that it alters data: traffic can go back, data cannot.
     """
 
     why: str
@@ -78,6 +79,7 @@ class Intent:
     expect: tuple[str, ...] = ()
     fixes: int | None = None
     again: int | None = None
+    forward_only: bool = False
 
 
 class Part(StrEnum):

@@ -74,8 +74,8 @@ class World:
 class Facts:
     """Everything that a decision on one change may use.
 
-    `kept` are the live guards that its own manifest would loosen; `carrier` is the fix that
-    carries it.
+    `kept` are the live guards that its own manifest would loosen, `unnamed` the `[risk] data` that
+    it would no longer name; `carrier` is the fix that carries it.
     """
 
     now: float
@@ -89,6 +89,7 @@ class Facts:
     team_of_one: bool = False
     manifest_only: bool = False
     kept: tuple[Metric, ...] = ()
+    unnamed: tuple[str, ...] = ()
     carrier: Change | None = None
 
 

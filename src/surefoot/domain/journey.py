@@ -22,6 +22,7 @@ from surefoot.domain.facts import (
 )
 from surefoot.domain.lifecycle import FINAL, LIVE, Event, Phase, way
 from surefoot.domain.manifest import Review
+from surefoot.domain.risk import ONE_WAY
 from surefoot.domain.text import span
 from surefoot.domain.verdict import Reading, Word
 from surefoot.domain.waiting import BASELINE_S, waits_for
@@ -412,7 +413,8 @@ def _restored(facts: Facts, change: Change) -> Change:
         (True, True): "and the metric is back in its band",
         (True, False): "not yet seen by users: no traffic; its health path answers",
     }.get((change.cause is Cause.HARM, facts.world.seen_by_users), "nothing was worse")
-    because = f"Users are well again on {old}, {proof}. {change.because}{_called(facts)}"
+    because = f"Users are well again on {old}, {proof}. {change.because}"
+    because += _one_way(change) + _called(facts)
     restored = change.moved(Event.GIVEN_BACK, because)
     stamps = replace(restored.stamps, restored_at=facts.now, ended_at=facts.now)
     return replace(restored, stamps=stamps)
@@ -474,15 +476,25 @@ def _open_parts(facts: Facts) -> tuple[Act, ...]:
 def _reviewed(facts: Facts) -> Change:
     """The change with its review behind it, when somebody said yes or nobody has to."""
     change = facts.change
-    loosens = facts.manifest_only and bool(facts.kept)  # a second person answers for that
-    nobody_must = (facts.review is not Review.BEFORE and not loosens) or facts.team_of_one
-    urgent = facts.lane.fixes(change) and facts.lane.exposed is not None
+    two_answer = _two_answer(facts)
+    nobody_must = (facts.review is not Review.BEFORE and not two_answer) or facts.team_of_one
+    urgent = facts.lane.fixes(change) and facts.lane.exposed is not None and not two_answer
     if change.parts.review.done or not (change.approved or nobody_must or urgent):
         return change
     said = "" if change.approved else "not asked for before exposure"
     began = change.stamps.proposed_at
     review = PartOf(PartState.DONE, started_at=began, ended_at=facts.now, said=said)
     return replace(change, parts=replace(change.parts, review=review))
+
+
+def _two_answer(facts: Facts) -> bool:
+    """Whether it needs a second person whatever `[team] review` says, and however urgent it is.
+
+    No way back covers altered data, nor a guard or a name of data that is no longer there.
+    """
+    loosens = facts.manifest_only and bool(facts.kept)
+    one_way = facts.change.intent.forward_only or bool(facts.unnamed)
+    return loosens or (one_way and facts.lane.live is not None)
 
 
 def _what_it_carries_waits_for(facts: Facts) -> WaitCause | None:
@@ -559,8 +571,13 @@ def _asked_for(change: Change) -> str:
 
 def _rehearsed(change: Change) -> str:
     if change.rehearsed_s is None:
-        return "its way back is a switch of traffic."
-    return f"way back rehearsed, traffic returns in {change.rehearsed_s:.3f} s."
+        return f"its way back is a switch of traffic.{_one_way(change)}"
+    return f"way back rehearsed, traffic returns in {change.rehearsed_s:.3f} s.{_one_way(change)}"
+
+
+def _one_way(change: Change) -> str:
+    """What no way back covers, where it alters data."""
+    return f" {_capital(ONE_WAY)}." if change.intent.forward_only else ""
 
 
 def _percent(share: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from surefoot.domain.change import WaitCause
 from surefoot.domain.facts import Facts
+from surefoot.domain.risk import ONE_WAY
 
 __all__ = ["BASELINE_S", "waits_for"]
 
@@ -20,6 +21,8 @@ def _a_review(facts: Facts) -> str:
     open_ = [one.number for one in carried if not one.parts.review.done]
     if facts.change.parts.review.done and open_:
         return f"It waits for somebody's review of {open_[0]}, which it carries."
+    if facts.change.intent.forward_only:
+        return f"It alters data ({ONE_WAY}), so it waits for a second person's approval."
     return "It waits for somebody's review."
 
 

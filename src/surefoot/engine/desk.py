@@ -36,8 +36,10 @@ from surefoot.engine.shipping import propose, refuse_distant_upstream
 from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
 from surefoot.engine.telling import (
     commits_of,
+    in_short,
     in_words,
     size_of,
+    way_back,
 )
 from surefoot.engine.watch import Watch
 from surefoot.ports import Entry, LogQuery, NewEntry, Saved, ServiceRecord
@@ -138,7 +140,6 @@ class Desk(Keys):
         change, manifest = proposal.change, proposal.manifest
         plan = plan_for(run, change, manifest)
         reviewers = [str(one) for one in manifest.members if change.may_approve(one)]
-        old = run.lane.live
         return PlanStatus(
             service=run.name,
             revision=change.revision,
@@ -153,9 +154,7 @@ class Desk(Keys):
             metrics=tuple(metric.name for metric in plan.metrics if metric.required),
             steps=plan.steps,
             forecast=in_words(plan),
-            undo="a switch of traffic back to the release that keeps running"
-            if old
-            else "nothing is live yet: there is nothing to go back to",
+            undo=way_back(run.lane, change),
             position=len(run.lane.waiting) + 1,
             warnings=proposal.warnings,
         )
@@ -171,7 +170,7 @@ class Desk(Keys):
                 first = order.adopt and await known(self.outside, run, 0) is None
                 number = 0 if first else await self._next_number()
                 change = replace(proposal.change, number=number)
-                says = f'{by.name} ships {change.revision[:7]}: "{change.intent.why}"'
+                says = f"{by.name} ships {in_short(change)}"
                 async with run.turn:
                     run.manifests[number], run.texts[number] = proposal.manifest, proposal.text
                     also = self._taken_along(run, change, proposal.carried, by)

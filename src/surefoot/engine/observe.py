@@ -8,6 +8,7 @@ from surefoot.domain.facts import Facts, World
 from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Review
 from surefoot.domain.metric import loosened
+from surefoot.domain.risk import no_longer_named
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Seen
 
@@ -24,6 +25,7 @@ async def facts_of(
 ) -> Facts:
     """One snapshot of everything that a decision on this change may use."""
     plan = run.plans.get(change.number)
+    own = run.manifest_of(change.number)
     others = [one for one in run.manifest.members if change.may_approve(one)]
     return Facts(
         now=outside.clock.now(),
@@ -36,7 +38,8 @@ async def facts_of(
         reading=run.watch.reading(change),
         team_of_one=not others,
         manifest_only=_only_guards(run, change),
-        kept=loosened(run.manifest.metrics, run.manifest_of(change.number).metrics),
+        kept=loosened(run.manifest.metrics, own.metrics),
+        unnamed=no_longer_named(run.named_data(change.base_number), own.risk_data),
         carrier=None if change.carried_by is None else run.changes.get(change.carried_by),
     )
 

@@ -142,6 +142,11 @@ class ServiceRun:
         """What a change is watched with: the live guards and what the change adds."""
         return guards_joined(self.manifest.metrics, self.manifest_of(number).metrics)
 
+    def named_data(self, base: int | None) -> tuple[str, ...]:
+        """The `[risk] data` of the live manifest, and of the change that one stands on."""
+        under = self.manifest if base is None else self.manifest_of(base)
+        return tuple(dict.fromkeys((*self.manifest.risk_data, *under.risk_data)))
+
     def standing(self, ground: Change) -> Manifest:
         """The manifest that guards while this is live: its own, and what it may not loosen."""
         own = self.manifest_of(ground.number)

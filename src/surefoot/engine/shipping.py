@@ -1,7 +1,6 @@
 """From an order to ship to a change: what is asked of it before it may be written down."""
 
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from surefoot.analysis.expect import Expectation
 from surefoot.config.manifest import parse_manifest
@@ -11,12 +10,15 @@ from surefoot.domain.lane import Lane
 from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Manifest
 from surefoot.domain.metric import loosened
+from surefoot.domain.risk import ONE_WAY, data_paths, no_longer_named
 from surefoot.engine.control import ShipOrder
 from surefoot.engine.memory import known
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Study
 
 __all__ = ["Proposal", "propose", "refuse_distant_upstream"]
+
+PATHS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +64,7 @@ async def propose(
             "folders of other services alone.",
             cure="Ship them from there, or commit something here first.",
         )
-    text = await _manifest_text(run, revision, outside)
-    manifest = parse_manifest(
-        text, place=f"surefoot.toml at {revision[:7]}", folder=run.record.folder
-    )
-    if lane.live and manifest.listen != run.manifest.listen:
-        raise Refused(
-            f"surefoot.toml at {revision[:7]} moves 'listen' from {run.manifest.listen} to "
-            f"{manifest.listen}, and users would not find {run.name} any more.",
-            cure="A live service keeps its address in this version: put it back.",
-        )
-    if manifest.name != run.name:
-        raise BadManifest(
-            f"surefoot.toml at {revision[:7]} names '{manifest.name}', not '{run.name}'.",
-            cure="A service keeps its name; put the name back.",
-        )
-    refuse_distant_upstream(manifest)
+    text, manifest = await _manifest_at(run, revision, outside)
     intent = _intent(order.intent, study, lane, tried)
     await _known_names(intent, run, manifest, outside)
     carried = _carried_by(intent, study, lane)
@@ -97,7 +84,12 @@ async def propose(
         approvals=await _standing(run, study, base, outside),
         stamps=Stamps(committed_at=min(now, _tip_at(study)), proposed_at=now),
     )
-    warnings = (*_warnings(change, manifest, carried), *_loosens(run, change, manifest))
+    _refuse_unsaid(run, change, manifest)
+    warnings = (
+        *_warnings(change, manifest, carried),
+        *_loosens(run, change, manifest),
+        *_one_way(run, change, manifest),
+    )
     return Proposal(change, manifest, text, warnings, carried)
 
 
@@ -138,10 +130,19 @@ def _carried_by(intent: Intent, study: Study, lane: Lane) -> tuple[Change, ...]:
 
 
 def _joined(intent: Intent, carried: tuple[Change, ...]) -> Intent:
-    """A fix is watched with everything that the changes which it carries are watched with."""
-    watch = [name for one in (intent, *(each.intent for each in carried)) for name in one.watch]
-    expect = [text for one in (intent, *(each.intent for each in carried)) for text in one.expect]
-    return replace(intent, watch=tuple(dict.fromkeys(watch)), expect=tuple(dict.fromkeys(expect)))
+    """A fix is watched with everything that the changes which it carries are watched with.
+
+    It goes forward only where one of them does.
+    """
+    all_of_them = (intent, *(each.intent for each in carried))
+    watch = [name for one in all_of_them for name in one.watch]
+    expect = [text for one in all_of_them for text in one.expect]
+    return replace(
+        intent,
+        watch=tuple(dict.fromkeys(watch)),
+        expect=tuple(dict.fromkeys(expect)),
+        forward_only=any(one.forward_only for one in all_of_them),
+    )
 
 
 async def _standing(
@@ -212,7 +213,8 @@ async def _descends(outside: Outside, service: str, revision: str, base: Change)
         )
 
 
-async def _manifest_text(run: ServiceRun, revision: str, outside: Outside) -> str:
+async def _manifest_at(run: ServiceRun, revision: str, outside: Outside) -> tuple[str, Manifest]:
+    """The proposed manifest and its text. Raises `BadManifest`, or `Refused` when it cannot be."""
     folder = run.record.folder
     path = f"{folder}/surefoot.toml" if folder else "surefoot.toml"
     text = await outside.scm.read(run.name, revision, path)
@@ -221,7 +223,21 @@ async def _manifest_text(run: ServiceRun, revision: str, outside: Outside) -> st
             f"{revision[:7]} has no {path}.",
             cure=f"Commit {path} (`surefoot init` writes one), then try again.",
         )
-    return text
+    place = f"surefoot.toml at {revision[:7]}"
+    manifest = parse_manifest(text, place=place, folder=folder)
+    if run.lane.live and manifest.listen != run.manifest.listen:
+        raise Refused(
+            f"{place} moves 'listen' from {run.manifest.listen} to "
+            f"{manifest.listen}, and users would not find {run.name} any more.",
+            cure="A live service keeps its address in this version: put it back.",
+        )
+    if manifest.name != run.name:
+        raise BadManifest(
+            f"{place} names '{manifest.name}', not '{run.name}'.",
+            cure="A service keeps its name; put the name back.",
+        )
+    refuse_distant_upstream(manifest)
+    return text, manifest
 
 
 def _intent(asked: Intent, study: Study, lane: Lane, tried: Change | None) -> Intent:
@@ -230,7 +246,12 @@ def _intent(asked: Intent, study: Study, lane: Lane, tried: Change | None) -> In
     A second try is for what the first was for.
     """
     if tried:
-        return replace(tried.intent, why=asked.why or tried.intent.why, again=tried.number)
+        return replace(
+            tried.intent,
+            why=asked.why or tried.intent.why,
+            again=tried.number,
+            forward_only=asked.forward_only or tried.intent.forward_only,
+        )
     numbers = {one.number for one in lane.harmful}
     trailers = [(key.casefold(), value.strip()) for key, value in study.trailers]
     watch = [value for key, value in trailers if key == "watch"]
@@ -247,6 +268,7 @@ def _intent(asked: Intent, study: Study, lane: Lane, tried: Change | None) -> In
         watch=tuple(dict.fromkeys([*asked.watch, *watch])),
         expect=tuple(dict.fromkeys([*asked.expect, *expect])),
         fixes=next((one for one in (asked.fixes, *fixes) if one is not None), reverted),
+        forward_only=asked.forward_only,
     )
 
 
@@ -289,15 +311,46 @@ def _loosens(run: ServiceRun, change: Change, manifest: Manifest) -> tuple[str, 
     )
 
 
+def _one_way(run: ServiceRun, change: Change, manifest: Manifest) -> tuple[str, ...]:
+    """What is said of a change that alters data, or no longer names what does."""
+    said = []
+    if change.intent.forward_only:
+        said.append(f"This change alters data: {ONE_WAY}.")
+    if unnamed := no_longer_named(run.named_data(change.base_number), manifest.risk_data):
+        said.append(f"It takes {', '.join(unnamed)} out of `[risk] data`.")
+    if not said or run.lane.live is None:
+        return ()
+    return (f"{' '.join(said)} {_who_answers(run, change)}",)
+
+
+def _refuse_unsaid(run: ServiceRun, change: Change, manifest: Manifest) -> None:
+    """Whoever alters data says so. Raises `Refused`.
+
+    The first release alters nobody's: there is nothing to go back to.
+    """
+    if run.lane.live is None or change.intent.forward_only:
+        return
+    patterns = (*run.named_data(change.base_number), *manifest.risk_data)
+    altered = data_paths(change.diff.files, patterns, run.record.folder)
+    if altered:
+        more = len(altered) - PATHS_SHOWN
+        files = ", ".join(altered[:PATHS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        raise Refused(
+            f"This change alters data: {ONE_WAY}. `[risk] data` names {files}.",
+            cure="If the live release can live with that too, add --forward-only: "
+            f"surefoot ship {change.revision[:7]} --forward-only. {_who_answers(run, change)}",
+        )
+
+
+def _who_answers(run: ServiceRun, change: Change) -> str:
+    """Who is asked before users meet what no way back covers."""
+    if any(change.may_approve(one) for one in run.manifest.members):
+        return "A second person has to approve it before any user meets it."
+    return "Nobody else stands in [team] members, so its shipper alone answers for it."
+
+
 def _tip_at(study: Study) -> float:
     return max((commit.at for commit in study.commits), default=float("inf"))
-
-
-def _alters_data(change: Change, manifest: Manifest) -> bool:
-    """Whether it touches a path under `[risk] data`."""
-    return any(
-        fnmatchcase(file, pattern) for file in change.diff.files for pattern in manifest.risk_data
-    )
 
 
 def _warnings(change: Change, manifest: Manifest, carried: tuple[Change, ...]) -> tuple[str, ...]:
@@ -316,8 +369,6 @@ def _warnings(change: Change, manifest: Manifest, carried: tuple[Change, ...]) -
         )
     if not change.intent.watch and not change.intent.expect and not manifest.metrics:
         warnings.append("It declares nothing of its own: watched with the service's defaults.")
-    if _alters_data(change, manifest):
-        warnings.append("This change alters data: traffic can go back, data cannot.")
     if not [one for one in manifest.members if change.may_approve(one)]:
         warnings.append("Nobody else of the team may review it, so no review is asked for.")
     return tuple(warnings)

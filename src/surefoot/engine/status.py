@@ -127,7 +127,8 @@ class ChangeStatus:
     """A change as a person asks about it.
 
     `sentence` is the one sentence of its state; `next` holds lines ready to copy; `exit_code` is
-    what a follower exits with once it is set; `position` counts from 1 while it waits its turn.
+    what a follower exits with once it is set; `position` counts from 1 while it waits its turn;
+    `forward_only`: it alters data, and of that no way back exists.
     """
 
     service: str
@@ -144,6 +145,7 @@ class ChangeStatus:
     watch: tuple[str, ...]
     expect: tuple[str, ...]
     fixes: int | None
+    forward_only: bool
     authors: tuple[str, ...]
     shipper: str
     approved_by: tuple[str, ...]

@@ -11,6 +11,7 @@ from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
 from surefoot.domain.lane import Hold, Lane
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Phase, way
+from surefoot.domain.risk import ONE_WAY
 from surefoot.domain.text import span
 from surefoot.domain.verdict import MetricReading, Reading
 from surefoot.engine.planning import plan_for
@@ -130,6 +131,7 @@ def change_status(
         watch=change.intent.watch,
         expect=change.intent.expect,
         fixes=change.intent.fixes,
+        forward_only=change.intent.forward_only,
         authors=tuple(str(person) for person in change.authors),
         shipper=str(change.shipper),
         approved_by=tuple(str(approval.by) for approval in change.approvals),
@@ -166,6 +168,12 @@ def size_of(change: Change) -> Size:
     """Lines, files and commits."""
     diff = change.diff
     return Size(diff.added, diff.removed, len(diff.files), len(change.commits))
+
+
+def in_short(change: Change) -> str:
+    """Its revision, whether it only goes forward, and what it is for."""
+    forward = ", forward only" if change.intent.forward_only else ""
+    return f'{change.revision[:7]}{forward}: "{change.intent.why}"'
 
 
 def commits_of(change: Change) -> tuple[str, ...]:
@@ -274,6 +282,14 @@ def _expected_start(run: ServiceRun, change: Change, now: float) -> float | None
     return round(left + ahead * slot, 1)
 
 
+def way_back(lane: Lane, change: Change) -> str:
+    """What a way back will be, said before anything is done."""
+    if lane.live is None:
+        return "nothing is live yet: there is nothing to go back to"
+    switch = "a switch of traffic back to the release that keeps running"
+    return f"{switch}; {ONE_WAY}" if change.intent.forward_only else switch
+
+
 def undo_status(lane: Lane, change: Change, now: float) -> UndoStatus:
     """Whether this change can be undone, how long it takes, and what the button says."""
     number = change.number
@@ -290,15 +306,21 @@ def undo_status(lane: Lane, change: Change, now: float) -> UndoStatus:
         prepare = back_to.parts.prepare
         start = _between(prepare.started_at, prepare.ended_at)
         if not warm and start is not None:
-            says = f"Undo {number} (about {start:.0f} s: release {back_to.number} must start)"
+            says = _undo_label(change, f"about {start:.0f} s: release {back_to.number} must start")
             return UndoStatus(possible=True, seconds=start, says=says)
     elif change.phase not in EXPOSED:
         live = lane.live.number if lane.live else None
         says = f"Nothing to undo: all users are on {live}"
         return UndoStatus(possible=False, seconds=None, says=says)
     seconds = change.rehearsed_s
-    took = f" ({seconds:.3f} s)" if seconds is not None else ""
-    return UndoStatus(possible=True, seconds=seconds, says=f"Undo {number}{took}")
+    took = f"{seconds:.3f} s" if seconds is not None else ""
+    return UndoStatus(possible=True, seconds=seconds, says=_undo_label(change, took))
+
+
+def _undo_label(change: Change, took: str) -> str:
+    """What undoing it takes, and what it does not bring back."""
+    told = [one for one in (took, ONE_WAY if change.intent.forward_only else "") if one]
+    return f"Undo {change.number}" + (f" ({'; '.join(told)})" if told else "")
 
 
 def next_lines(lane: Lane, change: Change) -> tuple[str, ...]:
