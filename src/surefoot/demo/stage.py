@@ -2,10 +2,10 @@
 
 Leaving the stage ends all of it whatever happened, children of children included: while it stands,
 this process adopts every orphan below it (a *subreaper*), so nothing can slip away by detaching.
+Should this process be killed, each part's guard does the same.
 """
 
 import contextlib
-import ctypes
 import http.client
 import os
 import shutil
@@ -15,24 +15,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from surefoot.demo.descendants import LOOK_EVERY_S, POLITE_S, adopt_orphans, end_descendants
 from surefoot.demo.errors import DemoError
 from surefoot.demo.repository import with_our_python
 
 __all__ = ["Counts", "Stage", "free_port"]
 
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 PORTS = range(8080, 8180)  # outside the ephemeral range, so nobody gets one by chance
 UP_LIMIT_S = 60.0
-POLITE_S = 4.0  # between SIGTERM and SIGKILL
-END_LIMIT_S = 20.0
-LOOK_EVERY_S = 0.05
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # each ends all of it
 LOG_LINES = 20
 
@@ -78,7 +75,7 @@ class Stage:
     def __enter__(self) -> Self:
         for one in INTERRUPTS:
             signal.signal(one, signal.default_int_handler)
-        _adopt_orphans()
+        adopt_orphans()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,7 +87,7 @@ class Stage:
             signal.signal(one, signal.SIG_IGN)
         try:
             self.close_shop()
-            _end_descendants()
+            end_descendants()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -169,12 +166,13 @@ class Stage:
 
     def _start(self, log: str, *words: str) -> subprocess.Popen[bytes]:
         environment = with_our_python({**os.environ, "SUREFOOT_HOME": str(self.home)})
+        guard = () if self._keep else ("-m", "surefoot.demo.guard", str(self.folder))
         with (self.folder / log).open("ab") as said:
             return subprocess.Popen(
-                [sys.executable, *words],
+                [sys.executable, *guard, *words],
                 cwd=self.folder,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if guard else subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
                 start_new_session=True,  # a terminal's Ctrl-C is for the demo alone
@@ -202,50 +200,3 @@ def _short_temporary() -> str:
     longest = 24
     chosen = tempfile.gettempdir()
     return chosen if len(chosen) <= longest else "/tmp"  # noqa: S108 -- mkdtemp makes it ours
-
-
-def _adopt_orphans() -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _end_descendants() -> None:
-    """SIGTERM once, SIGKILL after a while, until nothing below this process runs."""
-    started = time.monotonic()
-    told: set[int] = set()
-    while time.monotonic() - started < END_LIMIT_S:
-        _reap()
-        left = list(_descendants())
-        if not left:
-            return
-        if time.monotonic() - started > POLITE_S:
-            _signal(left, signal.SIGKILL)
-        else:
-            _signal([pid for pid in left if pid not in told], signal.SIGTERM)
-            told.update(left)
-        time.sleep(LOOK_EVERY_S)
-
-
-def _signal(processes: Iterable[int], what: signal.Signals) -> None:
-    for pid in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, what)
-
-
-def _reap() -> None:
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _descendants() -> Iterator[int]:
-    """Every process below this one, parents before children."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # it ended while we looked
-                behind_name = (entry / "stat").read_text().rpartition(")")[2].split()
-                children.setdefault(int(behind_name[1]), []).append(int(entry.name))
-    generation = children.get(os.getpid(), [])
-    while generation:
-        yield from generation
-        generation = [child for parent in generation for child in children.get(parent, [])]
