@@ -86,6 +86,7 @@ class Judge:
         self._promises = promises(plan, self._gauges)
         self._silence = Silence(plan)
         self._speaks_at = speaks_at
+        self._least_share = plan.steps[0] if plan.steps else SMALLEST_SHARE
         self._strata = {metric.name: metric.strata for metric in plan.metrics if metric.strata}
         self._requests = plan.errors.name if plan.errors else None
         self._history = History()
@@ -149,6 +150,7 @@ class Judge:
 
     def _expose(self, t: float, *, share_known: bool) -> None:
         self._exposed_at = self._switched_at = t
+        self._speaks_at = t if self._speaks_at is None else self._speaks_at
         self._weights = split(self.plan.metrics, share_known=share_known)
         self._weighed = [(w, self._tracks[name]) for name, w in self._weights.metrics.items()]
         self._evidence = self._weigh()
@@ -156,10 +158,8 @@ class Judge:
     def _step(self, moment: Moment, tick: OpenTick) -> None:
         for track in self._tracks.values():
             track.step(moment, tick)
-        for name, gauge in self._gauges.items():
-            canary, baseline = tick.samples(name, Arm.CANARY), tick.samples(name, Arm.BASELINE)
-            if moment.judged and canary and baseline:
-                gauge.step(moment.at, canary, baseline)
+        if self._gauges and moment.judged:
+            self._step_gauges(moment, tick)
         for promise in self._promises:
             promise.step(moment, tick)
         if self._weights.share and moment.judged:
@@ -168,15 +168,18 @@ class Judge:
             tick.facts.append(Fact.SILENT)
         self._evidence = self._weigh()
 
+    def _step_gauges(self, moment: Moment, tick: OpenTick) -> None:
+        for name, gauge in self._gauges.items():
+            canary, baseline = tick.samples(name, Arm.CANARY), tick.samples(name, Arm.BASELINE)
+            if canary and baseline:
+                gauge.step(moment.at, canary, baseline)
+
     def _is_silent(self, tick: OpenTick) -> bool:
         """Without a share to go by it was at least the smallest: less is due then than was."""
-        since = self._exposed_at if self._speaks_at is None else self._speaks_at
-        if since is None or tick.t <= since:
+        if self._speaks_at is None or tick.t <= self._speaks_at:
             return False
-        share = self.share
-        if share is None:
-            share = self.plan.steps[0] if self.plan.steps else SMALLEST_SHARE
-        return self._silence.step(tick.t - since, tick, share)
+        share = self._least_share if self.share is None else self.share
+        return self._silence.step(tick.t - self._speaks_at, tick, share)
 
     def _step_share(self, tick: OpenTick) -> None:
         if self._requests is None or self.share is None:

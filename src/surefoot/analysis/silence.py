@@ -10,7 +10,7 @@ from math import inf
 from surefoot.analysis.liveness import SILENT_EXPECTED, SILENT_SECONDS
 from surefoot.analysis.opentick import Counted, OpenTick
 from surefoot.analysis.plan import JudgePlan
-from surefoot.analysis.ticks import Arm, LatencyTick
+from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick
 
 __all__ = ["Silence"]
 
@@ -44,17 +44,19 @@ class Silence:
             Whether it is silent by now.
         """
         passed, self._at = min(at - self._at, self._interval), at
-        answered, due = _answers(tick.canary), _answers(tick.baseline)
-        speaks = answered > 0 or any(arm is Arm.CANARY for _, arm in tick.gauges)
-        if answered > 0 or tick.gap or not 0 < share < 1:
-            self._unanswered_s = self._due = self._slowest = 0.0
-        elif due > 0:
+        if tick.gap or not 0 < share < 1 or any(map(_answers, tick.canary.values())):
+            if self._unanswered_s or self._unsampled_s:
+                self._unanswered_s = self._due = self._slowest = self._unsampled_s = 0.0
+            return False
+        due = max(map(_answers, tick.baseline.values()), default=0.0)  # of what counts most
+        if due > 0:
             self._unanswered_s += passed
             self._due += due * share / (1 - share)
             self._slowest = max(self._slowest, _slowest(tick.baseline))
-        if speaks or tick.gap or not share:
+        sampled = {arm for _, arm in tick.gauges}
+        if Arm.CANARY in sampled:
             self._unsampled_s = 0.0
-        elif at > self._warm_up and any(arm is Arm.BASELINE for _, arm in tick.gauges):
+        elif Arm.BASELINE in sampled and at > self._warm_up:
             self._unsampled_s += passed
         return self._is_unanswering or self._unsampled_s >= self._patience
 
@@ -66,12 +68,8 @@ class Silence:
         return is_due and self._unanswered_s >= patience
 
 
-def _answers(rows: Mapping[str, Counted]) -> float:
-    """The events of the metric that counts most."""
-    counts = (
-        row.le.get(inf, 0.0) if isinstance(row, LatencyTick) else row.all for row in rows.values()
-    )
-    return max(counts, default=0.0)
+def _answers(row: Counted) -> float:
+    return row.all if isinstance(row, RatioTick) else row.le.get(inf, 0.0)
 
 
 def _slowest(rows: Mapping[str, Counted]) -> float:
