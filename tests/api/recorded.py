@@ -144,6 +144,7 @@ FIRST = ChangeStatus(
     live_until_at=None,
     ended_at=None,
     soak_until_at=None,
+    before_after="",
 )
 
 

@@ -121,3 +121,21 @@ async def test_a_look_that_began_before_the_exposure_is_no_fact_of_it(world: Wor
     for _ in range(4):
         change = await world.until_settled(await world.ship("next"))
         assert change.phase is Phase.VERIFIED, change.because
+
+
+async def test_what_came_with_a_live_change_is_told_as_the_weaker_grade(world: World):
+    """Once nothing is beside it, its rates are ranked among the differences of the past."""
+    await world.open()
+    await world.live(1500)
+    number = await world.ship()
+    await world.until_settled(number)
+    assert (await world.desk.change(number)).before_after == ""  # it is too early to say
+    await world.live(90)
+    said = (await world.desk.change(number)).before_after
+    assert said.startswith("Before and after, the weaker grade: errors")
+    assert "such stretches without a change" in said
+    assert (await world.desk.change(0)).before_after == ""
+    other = await world.ship("another", Behaviour(errors=0.5))
+    await world.until_settled(other)
+    await world.live(90)
+    assert (await world.desk.change(number)).before_after == ""  # another was before users since

@@ -153,6 +153,12 @@ class History:
         """Every event of the metric that is remembered."""
         return sum(block.all for block in self._blocks(metric))
 
+    def counts(self, metric: str, start: float, end: float) -> Counts:
+        """Counted events and all of them, in the blocks of ten seconds that begin in this time."""
+        first, last = start / BLOCK_SECONDS, end / BLOCK_SECONDS
+        blocks = [block for block in self._blocks(metric) if first <= block.index < last]
+        return sum(block.bad for block in blocks), sum(block.all for block in blocks)
+
     def rate(self, metric: str) -> float:
         """Events (for errors and latency: requests) per second, those of a canary included."""
         seconds = self.seconds_of(metric)

@@ -155,6 +155,7 @@ class ChangeView(msgspec.Struct, frozen=True):
     ended_at: float | None
     next: tuple[str, ...]
     forward_only: bool = False
+    before_after: str = ""
 
 
 class ServiceView(msgspec.Struct, frozen=True):

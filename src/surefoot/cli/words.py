@@ -131,6 +131,8 @@ def ending(change: ChangeView) -> list[str]:
     if change.verdict and change.verdict.metrics:
         lines += [f"  {metric_line(metric)}" for metric in change.verdict.metrics]
         lines += [f"  Mind: {warning}" for warning in change.verdict.warnings]
+    if change.before_after:
+        lines.append(f"  {change.before_after}")
     if change.harmed.requests:
         lines.append(f"  {_harmed(change)}")
     if times := _times(change):

@@ -245,7 +245,7 @@ class Driver:
             if after.phase is Phase.VERIFIED:
                 run.watch.learn()
             run.watch.end()
-            run.watch.begin_soak()
+            run.watch.begin_soak(fresh=True)
             self.outside.telemetry.forget(run.name)
         run.undone |= before.phase in LIVE
         if after.phase in FINAL and before.phase in EXPOSED | LIVE:

@@ -128,7 +128,8 @@ class ChangeStatus:
 
     `sentence` is the one sentence of its state; `next` holds lines ready to copy; `exit_code` is
     what a follower exits with once it is set; `position` counts from 1 while it waits its turn;
-    `forward_only`: it alters data, and of that no way back exists.
+    `forward_only`: it alters data, and of that no way back exists. `before_after` is a sentence
+    about what came with a live change that has nothing beside it any more: the weaker grade.
     """
 
     service: str
@@ -174,6 +175,7 @@ class ChangeStatus:
     live_until_at: float | None
     ended_at: float | None
     soak_until_at: float | None
+    before_after: str
     next: tuple[str, ...] = ()
 
 

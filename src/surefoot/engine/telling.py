@@ -5,6 +5,7 @@ Translates what is known; decides nothing. No sentence names a person next to ha
 
 from itertools import pairwise
 
+from surefoot.analysis.beforeafter import in_words as before_after_in_words
 from surefoot.analysis.forecast import forecast
 from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
@@ -160,8 +161,15 @@ def change_status(
         live_until_at=live_until,
         ended_at=change.stamps.ended_at,
         soak_until_at=change.stamps.soak_until,
+        before_after=_before_after(run, change),
         next=next_lines(lane, change),
     )
+
+
+def _before_after(run: ServiceRun, change: Change) -> str:
+    if run.lane.live is None or run.lane.live.number != change.number:
+        return ""
+    return before_after_in_words(run.watch.before_after(run.manifest.metrics))
 
 
 def size_of(change: Change) -> Size:

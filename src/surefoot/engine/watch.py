@@ -19,6 +19,7 @@ from surefoot.analysis.band import (
     latency_in_band,
     ratio_in_band,
 )
+from surefoot.analysis.beforeafter import BeforeAfter, before_after
 from surefoot.analysis.history import History, Pair
 from surefoot.analysis.judge import Judge
 from surefoot.analysis.liveness import Liveness, Observation
@@ -38,6 +39,7 @@ from surefoot.analysis.words import FACTS
 from surefoot.domain.change import Change, Harm
 from surefoot.domain.facts import same_share
 from surefoot.domain.lifecycle import LIVE
+from surefoot.domain.metric import Metric, MetricKind
 from surefoot.domain.verdict import Reading, Word
 from surefoot.engine.evidence import read_evidence
 from surefoot.engine.vitals import Vitals
@@ -170,6 +172,8 @@ class Watch:
     watched_s: float = 0.0
     going_back: bool = False
     before_soak: float | None = None
+    exposed_at: float | None = None  # of the last change, in seconds of the history
+    took_over: tuple[float, float] | None = None  # from then on, and all users, in those seconds
 
     def evidence(self, change: int) -> Path:
         """Where the evidence of a change is kept."""
@@ -183,6 +187,7 @@ class Watch:
         self.exposure = Exposure(change, Judge(plan), now, file, host=_host(plan))
         self.exposure.liveness = Liveness(_slowest(self.history), sticky=plan.sticky)
         self.last_tick = now
+        self.exposed_at = self.watched_s
 
     def resume(self, change: int, began: float, now: float, *, judging: bool = True) -> None:
         """After a restart: the stored evidence goes on, and the time between is a gap.
@@ -244,13 +249,27 @@ class Watch:
         if self.exposure:
             self.history.learn(self.exposure.pair)
 
-    def begin_soak(self) -> None:
-        """Late harm is judged against what the live release was known to do."""
+    def begin_soak(self, *, fresh: bool = False) -> None:
+        """Late harm is judged against what the live release was known to do; `fresh`: as of now."""
         history = self.history
+        known = fresh and self.exposed_at is not None
+        self.took_over = (self.exposed_at or 0.0, self.watched_s) if known else None
         p = self.before_soak = history.p("errors")
         self.soak = SoakWatch(p, history.phi("errors")) if p is not None else None
         self.soaking = Liveness(_slowest(history))
         self.soak_reading = None
+
+    def before_after(self, metrics: Iterable[Metric]) -> tuple[BeforeAfter, ...]:
+        """Of each ratio, what the change that is live now brought; nothing after a restart."""
+        if self.took_over is None:
+            return ()
+        ratios = {"errors": "higher"}
+        ratios |= {one.name: one.worse for one in metrics if one.kind is MetricKind.RATIO}
+        found = (
+            before_after(self.history, name, self.took_over, self.watched_s, worse=worse)
+            for name, worse in ratios.items()
+        )
+        return tuple(one for one in found if one is not None)
 
     def feed(self, metered: Metered, instances: Sequence[InstanceFacts], now: float) -> None:
         """One second of figures."""
