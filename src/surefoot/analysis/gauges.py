@@ -11,7 +11,7 @@ from math import exp, inf, log, sqrt
 
 from surefoot.analysis.evidence import LARGEST_LOG
 
-__all__ = ["GaugeTest"]
+__all__ = ["GaugeTest", "Likeness"]
 
 STAKES = (0.2, 0.5, 0.9)
 SHORTEST_BLOCK = 60.0
