@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from statistics import NormalDist, fmean
 
-from verdicts import Dice
+from simulated import Dice
 
 from rivals import argo, flagger, kayenta, multinomial, ours, pipecd, repeated
 from rivals.rule import Answer, Record, Rule

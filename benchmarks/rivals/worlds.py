@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import cos, exp, log, log1p, pi, sqrt
 
-from verdicts import Dice
+from simulated import Dice
 
 from rivals.rule import Counts, Record
 

@@ -11,7 +11,7 @@ from rivals.page import page
 from rivals.report import Results
 from rivals.rule import Record
 from rivals.worlds import Site, World
-from verdicts import Dice
+from simulated import Dice
 
 BROKEN = World(50, 0.01, ((0, 0.5),), 120, canary_p=0.5)
 HEALTHY = World(50, 0.01, ((0, 0.5),), 120)
