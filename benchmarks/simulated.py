@@ -172,23 +172,31 @@ class Outcome:
     plan: JudgePlan
 
 
-def rollout(world: World, dice: Dice, plan: JudgePlan, until: Callable[[Reading], bool]) -> Outcome:
-    """Run one rollout as the engine does: leave a step when the gate opens."""
+def watch(
+    world: World, dice: Dice, plan: JudgePlan, seconds: int = LIMIT
+) -> Iterator[tuple[Reading, float]]:
+    """Run one rollout as the engine does: each second's reading, and the share it was made at."""
     judge, step = Judge(plan), 0
     judge.feed(ShareRow(0, plan.steps[0]))
-    reading = judge.reading
-    for t in range(1, LIMIT + 1):
+    for t in range(1, seconds + 1):
         for row in second(world, dice, t, plan.steps[step]):
             judge.feed(row)
         judge.close_tick()
         reading = judge.reading
-        if until(reading):
-            break
+        yield reading, plan.steps[step]
         if reading.gate and step + 1 < len(plan.steps):
             step += 1
             judge.feed(ShareRow(t + 0.5, plan.steps[step]))
+
+
+def rollout(world: World, dice: Dice, plan: JudgePlan, until: Callable[[Reading], bool]) -> Outcome:
+    """Run one rollout until a reading ends it."""
+    reading = Judge(plan).reading
+    for reading, _ in watch(world, dice, plan):
+        if until(reading):
+            break
     errors = next(metric for metric in reading.metrics if metric.name == "errors")
-    return Outcome(reading.word, reading.at, errors.canary_bad, judge.plan)
+    return Outcome(reading.word, reading.at, errors.canary_bad, plan)
 
 
 def decided(reading: Reading) -> bool:

@@ -1,6 +1,6 @@
 """How fast and how surely the judge answers, by simulation with fixed seeds.
 
-    python benchmarks/verdicts.py [--quick] [--only slot|detection|false|bound]
+    python benchmarks/verdicts.py [--quick] [--only slot|detection|false|bound|forecast]
 
 The model is that of `simulated.py`. Beside each figure stands the one of the specification, where
 it has one.
@@ -26,10 +26,11 @@ from simulated import (
     plan_for,
     rollout,
     second,
+    watch,
 )
 
 from surefoot.analysis.evidence import HARM_RATIOS, Capital
-from surefoot.analysis.forecast import forecast
+from surefoot.analysis.forecast import Wait, forecast, remaining, to_see
 from surefoot.analysis.judge import Judge
 from surefoot.analysis.plan import JudgePlan
 from surefoot.analysis.ticks import ShareRow
@@ -103,7 +104,9 @@ def slots(runs: int, *, quick: bool) -> None:
             times = times_of(found, Word.VERIFIED)
             cell = f"{quantile(times, 0.5)}/{quantile(times, 0.9)} ({rung_of(found)})"
             cell += missed(found, Word.VERIFIED)
-            nine = statistics.fmean(one.at <= forecast(one.plan).nine_in_ten for one in found)
+            nine = statistics.fmean(
+                one.at <= forecast(one.plan).verified.nine_in_ten for one in found
+            )
             cells.append(f"{cell} [{figure or '-'}] forecast held {nine:.0%}")
         print(
             f"{rps:>5} rps {p:>5.1%}{' biz' if biz else '    '} | " + " | ".join(cells), flush=True
@@ -269,11 +272,109 @@ def shipped_seconds(p0: float, times: float, share: float, number: int) -> float
     return t
 
 
+PATIENCE = 6000  # seconds that a forecast is waited for, whatever the time limit
+SECOND_THOUGHT = 0.5  # of the forecast's half: when it is asked again
+DECLARED = Margin(2.0, 1.0, "declared")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was forecast of one rollout, and what came of it; seconds."""
+
+    wait: Wait
+    came: float
+
+
+def verifying(world: World, plan: JudgePlan, dice: Dice) -> tuple[Told, Told]:
+    """To *verified*: as told before exposure, and as told again while it was watched."""
+    told = forecast(plan).verified
+    left, asked_at = told, 0.0
+    patient = replace(plan, time_limit=2 * PATIENCE)
+    for reading, share in watch(world, dice, patient, PATIENCE):
+        if reading.word is Word.VERIFIED:
+            return Told(told, reading.at), Told(left, reading.at - asked_at)
+        if not asked_at and reading.at >= SECOND_THOUGHT * told.half:
+            left, asked_at = remaining(plan, reading, share), reading.at
+    return Told(told, inf), Told(left, inf)
+
+
+def harming(world: World, plan: JudgePlan, dice: Dice) -> Told:
+    """To *worse*."""
+    told = to_see(plan, world.canary_p or 0.0)
+    patient = replace(plan, time_limit=2 * PATIENCE)
+    for reading, _ in watch(world, dice, patient, PATIENCE):
+        if reading.word is not Word.WATCHING:
+            return Told(told, reading.at if reading.word is Word.WORSE else inf)
+    return Told(told, inf)
+
+
+def held(found: Sequence[Told]) -> str:
+    """How often half and nine in ten held, with the median of what was told and what came."""
+    half = statistics.fmean(one.came <= one.wait.half for one in found)
+    nine = statistics.fmean(one.came <= one.wait.nine_in_ten for one in found)
+    said = [quantile([one.wait.half for one in found], 0.5)]
+    said.append(quantile([one.wait.nine_in_ten for one in found], 0.5))
+    came = [one.came for one in found]
+    return f"{'/'.join(said)} | {quantile(came, 0.5)}/{quantile(came, 0.9)} | {half:.0%} {nine:.0%}"
+
+
+HARMLESS = (
+    *(
+        World(rps, p, latency=latency)
+        for latency in (False, True)
+        for rps in (1, 2, 5, 10, 50, 200)
+        for p in (0.0, 0.001, 0.01, 0.05)
+    ),
+    *(World(rps, 0.01, phi=phi, latency=False) for rps in (10, 200) for phi in (2, 3)),
+)
+HARMFUL = tuple(
+    World(rps, p, canary_p=bad, latency=False)
+    for rps, p in ((1, 0.01), (10, 0.01), (50, 0.01), (200, 0.01), (200, 0.05))
+    for bad in (1.0, 0.2, 5 * p, 3 * p)
+    if bad > p
+)
+
+
+def forecasts(runs: int, *, quick: bool) -> None:
+    """How often the forecast held: before exposure, while it was watched, and of harm."""
+    error = 100 * sqrt(0.9 * 0.1 / runs)
+    print(f"\nForecast, {runs} runs a cell (one standard error at 90 %: {error:.0f} points), phi")
+    print(
+        "learnt. Seconds told half/nine in ten | came median/p90 | held half, nine in ten; 60 s is"
+    )
+    print("the least. After ||: told again half-way, of what was left")
+    every: list[tuple[World, Margin | None]] = [(world, None) for world in HARMLESS]
+    every += [(world, DECLARED) for world in HARMLESS if not world.latency and world.rps >= 10]
+    for world, margin in every[::5] if quick else every:
+        pairs = []
+        for number in range(runs):
+            dice = Dice(f"forecast/{world}/{margin}/{number}")
+            pairs.append(verifying(world, plan_for(world, dice, None, margin), dice))
+        kind = "with latency" if world.latency else "errors only"
+        declared = f", {margin}" if margin else ""
+        before, during = held([one for one, _ in pairs]), held([two for _, two in pairs])
+        print(
+            f"{world.rps:>5} rps {world.p:>5.1%} phi {world.phi}, {kind}{declared} | "
+            f"{before} || {during}",
+            flush=True,
+        )
+    print("Harm, to *worse*")
+    for world in HARMFUL[::5] if quick else HARMFUL:
+        found = []
+        for number in range(runs):
+            dice = Dice(f"forecast/{world}/{number}")
+            found.append(harming(world, plan_for(world, dice, None), dice))
+        print(
+            f"{world.rps:>5} rps {world.p:>5.1%}, {world.canary_p:.0%} fail | {held(found)}",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Print the tables that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="few runs of few cells")
-    parser.add_argument("--only", choices=("slot", "detection", "false", "bound"))
+    parser.add_argument("--only", choices=("slot", "detection", "false", "bound", "forecast"))
     told = parser.parse_args()
     started = time.perf_counter()
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
@@ -285,6 +386,8 @@ def main() -> None:
         slower(runs)
     if told.only in {None, "bound"}:
         bounds(runs)
+    if told.only in {None, "forecast"}:
+        forecasts(runs, quick=told.quick)
     if told.only in {None, "false"}:
         false_words(20 if told.quick else 1000)
     print(f"\n{time.perf_counter() - started:.0f} s")

@@ -1,4 +1,4 @@
-"""What stands beside the judge: plain facts, the band, the host, the soak, the forecast."""
+"""What stands beside the judge: plain facts, the band, the host, the soak."""
 
 import random
 from bisect import bisect_left
@@ -6,22 +6,19 @@ from dataclasses import replace
 from math import exp, inf, log
 
 import pytest
-from analysis_streams import ERRORS, Service, plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.analysis.band import HostWatch, in_band, latency_in_band, ratio_in_band
 from surefoot.analysis.expect import Expectation, quantile
-from surefoot.analysis.forecast import forecast, in_words
 from surefoot.analysis.interval import RatioSequence
 from surefoot.analysis.latency import Bound
 from surefoot.analysis.liveness import Liveness, Observation
-from surefoot.analysis.plan import JudgePlan, MetricPlan
+from surefoot.analysis.plan import MetricPlan
 from surefoot.analysis.soak import SoakWatch
 from surefoot.analysis.ticks import Fact
 from surefoot.analysis.words import duration
 from surefoot.domain.errors import Refused
-from surefoot.domain.verdict import Margin
 
 ALIVE = ((100, 1.0, True),)
 
@@ -178,46 +175,6 @@ def test_soak_sees_gross_harm_and_leaves_chance_alone():
     assert seconds <= 5
     watch.feed(0, 200)
     assert watch.harmful
-
-
-def test_forecast_names_time_and_requests():
-    """The forecast of a busy service is short, in words and in requests."""
-    told = forecast(plan_of(Service(latency=True), random.Random(2)))
-    assert told.in_time
-    assert 60 <= told.half <= told.nine_in_ten <= 300
-    assert told.half_requests == pytest.approx(told.rate * told.half)
-    assert told.fifth < 5
-    words = in_words(told)
-    assert words.startswith("A fifth of requests failing would show in about ")
-    assert "verified in about" in words
-    assert "nine in ten within" in words
-
-
-def test_forecast_says_when_traffic_is_too_small():
-    """A service with few requests hears how long it needs, and for which margin."""
-    margin = Margin(3, 5, "D")
-    errors = replace(ERRORS, p=0.01, rate=0.4, margin=margin, phi=3.0)
-    told = forecast(JudgePlan(steps=(0.5,), metrics=(errors,)))
-    assert not told.in_time
-    assert "t 0.4 requests/s this needs about" in in_words(told)
-    assert "'errors at most +5 points'" in in_words(told)
-
-
-def test_forecast_without_traffic_says_so():
-    """Nothing is forecast where nobody asks anything."""
-    told = forecast(JudgePlan(steps=(0.1, 0.5), metrics=(ERRORS,)))
-    assert told.nine_in_ten == inf
-    assert "no traffic" in in_words(told)
-
-
-@given(st.floats(1, 1000), st.floats(1e-4, 0.1), st.floats(1, 10))
-def test_forecast_shrinks_with_traffic(rate, p, phi):
-    """Twice the traffic never takes longer, and half never later than nine in ten."""
-    errors = replace(ERRORS, p=p, rate=rate, margin=Margin(2, 1, "B"), phi=phi)
-    once = forecast(JudgePlan(steps=(0.1, 0.5), metrics=(errors,)))
-    twice = forecast(JudgePlan(steps=(0.1, 0.5), metrics=(replace(errors, rate=2 * rate),)))
-    assert twice.half <= once.half <= once.nine_in_ten
-    assert twice.fifth <= once.fifth
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,23 @@ async def test_the_times_of_the_phases_add_up_to_the_wall_time(world: World):
     assert times.commit_to_done_s == pytest.approx(wall, abs=1.0)
 
 
+async def test_what_is_left_is_told_while_a_change_is_watched(world: World):
+    """The forecast of the waiting change becomes what is left for it; a verdict ends both."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=120)
+    await world.live(5)
+    early = (await world.desk.change(number)).forecast
+    await world.live(30)
+    late = (await world.desk.change(number)).forecast
+    for told in (early, late):
+        assert told.startswith("If it is harmless, verified in about ")
+        assert "nine in ten within" in told
+    assert early != late
+    await world.until_settled(number)
+    assert (await world.desk.change(number)).forecast == ""
+
+
 async def test_the_first_release_is_adopted_even_when_its_tip_is_the_manifest(world: World):
     """Describing the service to Surefoot is the usual last commit before `adopt`."""
     await world.open()

@@ -14,13 +14,16 @@ Arm 1 is the canary and arm 2 the baseline, but for a metric whose lower values 
 the arms change places, and the events are the good ones.
 """
 
+from dataclasses import dataclass
 from math import inf, log, log1p, sqrt
 
 __all__ = [
+    "Gain",
     "best_a",
+    "gain",
+    "gain_of",
     "growth",
     "growth_absolute",
-    "growth_relative",
     "log_factor",
     "relative_a",
     "seconds_to",
@@ -68,23 +71,46 @@ def best_a(p1: float, p2: float, w: float, d: float) -> float:
     return min(max(a, SMALLEST_A), 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Nats that one request of arm 1, and the 1/w of arm 2 beside it, bring to log F."""
+
+    mean: float
+    variance: float
+
+
+def gain(a: float, null: tuple[float, float], w: float, p1: float, p2: float) -> Gain:
+    """What the bet a against the null (m, d) brings when p1 and p2 are true.
+
+    The variance is that of requests that come by chance, independent of each other (a compound
+    Poisson sum): the mean square of what each of them brings.
+    """
+    m, d = null
+    of_event, of_other, of_request = log(a), log1p(m * w * (1 - a)), d * (1 - a)
+    return Gain(
+        p1 * of_event + (p2 / w) * of_other + of_request,
+        p1 * (of_event + of_request) ** 2 + (1 - p1) * of_request**2 + (p2 / w) * of_other**2,
+    )
+
+
+def gain_of(p: float, w: float, m: float, d: float) -> Gain:
+    """What the bet that leads the mixture against the looser of `m p` and `p + d` brings.
+
+    Both arms are p; the bet is relative or absolute, whichever the looser margin is.
+    """
+    if m * p >= p + d:
+        return gain(relative_a(1 / m, m, w), (m, 0.0), w, p, p)
+    return gain(best_a(p, p, w, d), (1.0, d), w, p, p)
+
+
 def growth_absolute(p1: float, p2: float, w: float, d: float) -> float:
     """Nats that one request of arm 1 brings, at best, against `p1 >= p2 + d`."""
-    a = best_a(p1, p2, w, d)
-    return p1 * log(a) + (p2 / w) * log1p(w * (1 - a)) + d * (1 - a)
-
-
-def growth_relative(p: float, w: float, m: float) -> float:
-    """Nats that one request of arm 1 brings, at best, against `p1 >= m p2` when both are p."""
-    return p * log(1 / m) + (p + p / w) * log((m * w + 1) / (w + 1))
+    return gain(best_a(p1, p2, w, d), (1.0, d), w, p1, p2).mean
 
 
 def growth(p: float, w: float, m: float, d: float) -> float:
-    """Nats that one request of arm 1 brings against the looser of `m p` and `p + d`.
-
-    Of the family that leads the mixture there, relative or absolute.
-    """
-    return growth_relative(p, w, m) if m * p >= p + d else growth_absolute(p, p, w, d)
+    """Nats that one request of arm 1 brings against the looser of `m p` and `p + d`."""
+    return gain_of(p, w, m, d).mean
 
 
 def seconds_to(evidence: float, phi: float, per_second: float) -> float:

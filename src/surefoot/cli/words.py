@@ -222,7 +222,7 @@ def why_lines(change: ChangeView, entries: Iterable[EntryView]) -> list[str]:
             f"  Evidence after {span(verdict.at_s)}: {verdict.word}. {verdict.because} "
             f"(against it {verdict.evidence:.1f} of the 100 that mean worse)"
         )
-    elif change.forecast:
+    if change.forecast:
         lines.append(f"  Forecast: {change.forecast}")
     lines += ending(change)
     told = [f"  {moment(entry.at)}  {entry.says}" for entry in entries]

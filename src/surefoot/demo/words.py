@@ -59,7 +59,7 @@ def news(before: Change | None, now: Change) -> Iterator[str]:
     if now.rehearsed_s is not None and old.rehearsed_s is None:
         again = f"the old release answers again after {seconds(now.rehearsed_s)}"
         yield f"{number} way back rehearsed: {again}"
-    if now.forecast and not old.forecast:
+    if now.forecast and not old.forecast and not now.share:
         yield from (f"{number} forecast: {part}" for part in now.forecast.split("; "))
     moved = now.phase not in {old.phase, "getting_ready"}  # getting ready, its parts say more
     if moved or (now.wait and now.wait != old.wait):

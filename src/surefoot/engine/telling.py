@@ -6,7 +6,7 @@ Translates what is known; decides nothing. No sentence names a person next to ha
 from itertools import pairwise
 
 from surefoot.analysis.beforeafter import in_words as before_after_in_words
-from surefoot.analysis.forecast import forecast
+from surefoot.analysis.forecast import forecast, left_in_words, remaining
 from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
@@ -14,7 +14,7 @@ from surefoot.domain.lane import Hold, Lane
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Phase, way
 from surefoot.domain.risk import ONE_WAY
 from surefoot.domain.text import span
-from surefoot.domain.verdict import MetricReading, Reading
+from surefoot.domain.verdict import MetricReading, Reading, Word
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
 from surefoot.engine.status import (
@@ -149,7 +149,7 @@ def change_status(
         rehearsed_s=change.rehearsed_s,
         undo=undo_status(lane, change, now),
         verdict=_verdict(reading) if reading and watched else None,
-        forecast=in_words(plan) if plan and waiting else "",
+        forecast=in_words(plan) if plan and waiting else _left(run, change, share),
         harmed=Harmed(harm.requests, harm.harmed, harm.expected),
         cause=change.cause.value if change.cause else None,
         worse=change.worse,
@@ -195,6 +195,17 @@ def commits_of(change: Change) -> tuple[str, ...]:
 def in_words(plan: JudgePlan) -> str:
     """How long an answer will take, in words."""
     return words_of(forecast(plan))
+
+
+def _left(run: ServiceRun, change: Change, share: float) -> str:
+    """How long an answer will still take, in words; empty for a change that is not watched."""
+    exposure = run.watch.exposure
+    if exposure is None or exposure.change != change.number or share <= 0:
+        return ""
+    reading = exposure.reading
+    if reading is None or reading.word is not Word.WATCHING:
+        return ""
+    return left_in_words(remaining(exposure.judge.plan, reading, share))
 
 
 def _sentence(change: Change) -> str:
@@ -282,7 +293,7 @@ def _expected_start(run: ServiceRun, change: Change, now: float) -> float | None
     if not lane.may_go(change):
         return None
     plan = run.plans.get(change.number) or plan_for(run, change)
-    slot = min(forecast(plan).half, plan.time_limit)
+    slot = min(forecast(plan).verified.half, plan.time_limit)
     ahead = lane.position(change) - 1
     left = 0.0
     if lane.exposed and lane.exposed.stamps.exposed_at:
