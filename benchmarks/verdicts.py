@@ -1,6 +1,6 @@
 """How fast and how surely the judge answers, by simulation with fixed seeds.
 
-    python benchmarks/verdicts.py [--quick] [--only slot|detection|false|bound|forecast]
+    python benchmarks/verdicts.py [--quick] [--only slot|detection|false|bound|forecast|common]
 
 The model is that of `simulated.py`. Beside each figure stands the one of the specification, where
 it has one.
@@ -11,14 +11,17 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import inf, log, sqrt
+from itertools import product
+from math import inf, log, sin, sqrt
 
 from simulated import (
     BIZ,
     ERRORS,
+    HISTORY_SECONDS,
     LATENCY,
+    LIMIT,
     Dice,
     Outcome,
     World,
@@ -29,11 +32,13 @@ from simulated import (
     watch,
 )
 
+from surefoot.analysis.bernoulli import COMMON_RATIOS, BlockCapital
 from surefoot.analysis.evidence import HARM_RATIOS, Capital
 from surefoot.analysis.forecast import Wait, forecast, remaining, to_see
 from surefoot.analysis.judge import Judge
 from surefoot.analysis.plan import JudgePlan
 from surefoot.analysis.ticks import ShareRow
+from surefoot.analysis.tracks import DEAD_BAND_D, DEAD_BAND_M
 from surefoot.domain.verdict import Margin, Word
 
 
@@ -330,8 +335,7 @@ HARMLESS = (
 HARMFUL = tuple(
     World(rps, p, canary_p=bad, latency=False)
     for rps, p in ((1, 0.01), (10, 0.01), (50, 0.01), (200, 0.01), (200, 0.05))
-    for bad in (1.0, 0.2, 5 * p, 3 * p)
-    if bad > p
+    for bad in ((1.0, 0.2, 5 * p, 3 * p) if rps > 10 else (1.0, 0.2))  # less is within its margin
 )
 
 
@@ -370,11 +374,102 @@ def forecasts(runs: int, *, quick: bool) -> None:
         )
 
 
+BARE, AS_SHIPPED = (1.0, 0.0), (DEAD_BAND_M, DEAD_BAND_D)
+PATIENT = 40  # times the bound
+
+
+def steady(p: float, t: int) -> float:
+    """A rate that stays."""
+    del t
+    return p
+
+
+def drifting(p: float, t: int) -> float:
+    """A rate that goes up and down by three fifths, within a quarter of an hour."""
+    return p * (1 + 0.6 * sin(t / 150))
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Events that are common: their rate, what the canary makes of it, and the canary's share."""
+
+    p: float
+    times: float
+    share: float
+
+    @property
+    def bound(self) -> float:
+        """Seconds that any test needs on average, at 100 requests a second."""
+        return information_bound(self.p, self.times * self.p, self.share, 100)
+
+
+def both_factors(
+    case: Common, null: tuple[float, float], rate: Callable[[float, int], float], *, seed: str
+) -> tuple[float, float]:
+    """Seconds until the one factor, and the block factor, would end it; inf if never."""
+    m, d = null
+    dice = Dice(f"common/{case}/{null}/{seed}")
+    past = 100.0 * HISTORY_SECONDS
+    capitals: dict[str, Capital | BlockCapital] = {
+        "one": Capital(HARM_RATIOS, d=d),
+        "block": BlockCapital(COMMON_RATIOS, (dice.binomial(int(past), case.p), past), d=d),
+    }
+    ended = dict.fromkeys(capitals, inf)
+    limit = PATIENT * case.bound if case.times > 1 else LIMIT
+    for t in range(1, int(limit) + 2):
+        p = rate(case.p, t)
+        n_c, n_b = dice.poisson(100 * case.share), dice.poisson(100 * (1 - case.share))
+        if not n_c or not n_b:
+            continue
+        canary = (dice.binomial(n_c, case.times * p), n_c)
+        baseline = (dice.binomial(n_b, p), n_b)
+        for name in [name for name, at in ended.items() if at == inf]:
+            capitals[name].step(m, canary, baseline, 0.0)
+            if capitals[name].value >= 100:
+                ended[name] = t
+        if inf not in ended.values():
+            break
+    return ended["one"], ended["block"]
+
+
+def over(times: Sequence[float], bound: float) -> str:
+    """Mean over the bound, or how many took more than is waited for."""
+    late = sum(at == inf for at in times) / len(times)
+    return f"{late:.0%} over {PATIENT}" if late else f"{statistics.fmean(times) / bound:.1f}"
+
+
+def commons(runs: int) -> None:
+    """Where events are common: the block factor beside the one factor (T1b beside T1)."""
+    print(
+        f"\nCommon events, 100 requests/s, {runs} runs: the one factor, the block factor; mean over"
+    )
+    print("the information bound; bare | with the dead band as shipped")
+    for share, p, times in product((0.1, 0.5), (0.05, 0.1, 0.2, 0.3, 0.5), (1.25, 1.5)):
+        case = Common(p, times, share)
+        cells = []
+        for null in (BARE, AS_SHIPPED):
+            found = [both_factors(case, null, steady, seed=str(k)) for k in range(runs)]
+            cells.append(", ".join(over(each, case.bound) for each in zip(*found, strict=True)))
+        told = f"{p:.0%} x{times}, share {share:.0%}, bound {case.bound:.1f} s"
+        print(f"  {told}: {' | '.join(cells)}", flush=True)
+    print(f"False alarms within 15 min, {2 * runs} runs, bare: the one factor, the block factor")
+    for p, share, rate in product((0.1, 0.3, 0.5), (0.1, 0.5), (steady, drifting)):
+        case = Common(p, 1.0, share)
+        found = [
+            both_factors(case, BARE, rate, seed=f"{rate.__name__}/{k}") for k in range(2 * runs)
+        ]
+        one, block = (sum(at < inf for at in each) for each in zip(*found, strict=True))
+        told = f"{in_percent(one, 2 * runs)}, {in_percent(block, 2 * runs)}"
+        print(f"  {p:.0%}, share {share:.0%}, {rate.__name__}: {told}", flush=True)
+
+
 def main() -> None:
     """Print the tables that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="few runs of few cells")
-    parser.add_argument("--only", choices=("slot", "detection", "false", "bound", "forecast"))
+    parser.add_argument(
+        "--only", choices=("slot", "detection", "false", "bound", "forecast", "common")
+    )
     told = parser.parse_args()
     started = time.perf_counter()
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
@@ -388,6 +483,8 @@ def main() -> None:
         bounds(runs)
     if told.only in {None, "forecast"}:
         forecasts(runs, quick=told.quick)
+    if told.only in {None, "common"}:
+        commons(runs)
     if told.only in {None, "false"}:
         false_words(20 if told.quick else 1000)
     print(f"\n{time.perf_counter() - started:.0f} s")

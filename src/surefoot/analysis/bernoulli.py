@@ -1,0 +1,151 @@
+"""The factor for events that are common: a block bet that also counts what did *not* happen.
+
+The one factor bounds (1 + x)^n by e^(n x). That costs nothing while events are rare, and half of
+its speed where every second request has one. Here both outcomes of a request are bet on. Let q2 be
+any guess of arm 2's rate made beforehand, q1 = m q2 + d what the null then allows arm 1, and for a
+stake s
+
+    F = (1 + k (1 - q1))^e1 (1 - k q1)^(n1 - e1) (1 - s (1 - q2))^e2 (1 + s q2)^(n2 - e2),
+
+k = s n2/(m n1). A request of arm 1 multiplies by 1 + k (p1 - q1) on average, one of arm 2 by
+1 - s (p2 - q2). So the mean of F is at most
+
+    exp{k n1 (p1 - q1) - s n2 (p2 - q2)} = exp{(s n2/m) (p1 - m p2 - d)},
+
+at most 1 for s > 0 while p1 <= m p2 + d, and for s < 0 while p1 >= m p2 + d: for any p2, also one
+that changes each tick, and however wrong the guess was. With m = 1, d = 0 and the guess that both
+arms together would show, it is the block e-variable of Turner, Ly and Gruenwald (2024, "Generic
+E-variables for exact sequential k-sample tests that allow for optional stopping").
+"""
+
+from collections.abc import Sequence
+from math import exp, log1p
+
+from surefoot.analysis.evidence import LARGEST_LOG, RICHEST
+
+__all__ = ["COMMON_RATIOS", "BlockCapital", "log_block", "stake"]
+
+COMMON_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # of odds: ten times make a half of a tenth
+
+MEMORY = 600.0  # ticks of the baseline that the guess of its rate is made from
+LARGEST, SMALLEST = 0.999, 1e-6  # guesses beyond are useless
+SAFE = 0.999  # of the largest stake that keeps each factor positive
+
+
+def stake(r: float, q: float, null: tuple[float, float], w: float) -> tuple[float, float]:
+    """The bet that arm 1 has r times the odds that the null allows it, when arm 2 has the rate q.
+
+    Args:
+        r: above 1 against "arm 1 is at most the null", below 1 against "at least".
+        q: the rate of arm 2 that is to be expected, known before the tick.
+        null: m and d of the null rate `m p2 + d`; d is a fraction.
+        w: n1/n2 of the tick.
+
+    Returns:
+        The guess q2 for arm 2 and the stake s, which make both arms' bets best near (r, q): the
+        weighted middle of both, weighed by how little each arm scatters.
+    """
+    m, d = null
+    largest = min(LARGEST, (LARGEST - d) / m)
+    q = min(max(q, SMALLEST), largest)
+    allowed = m * q + d
+    bet = r * allowed / (1 - allowed + r * allowed)
+    weight = m * w * q * (1 - q) / (allowed * (1 - allowed))
+    q2 = (q + weight * (bet - d)) / (1 + weight * m)
+    q2 = min(max(q2, SMALLEST), largest)
+    return q2, (q2 - q) / (q2 * (1 - q2))
+
+
+def log_block(
+    bet: tuple[float, float],
+    null: tuple[float, float],
+    one: tuple[float, float],
+    two: tuple[float, float],
+) -> float:
+    """The natural log of F for one tick.
+
+    Args:
+        bet: q2 and s, from `stake`; s is cut to what keeps F positive.
+        null: m and d of the null rate `m p2 + d`; m q2 + d below 1.
+        one: events and all of arm 1.
+        two: events and all of arm 2.
+
+    Returns:
+        log F; 0 when an arm is empty.
+    """
+    (q2, s), (m, d), (e1, n1), (e2, n2) = bet, null, one, two
+    if n1 <= 0 or n2 <= 0:
+        return 0.0
+    q1, each = m * q2 + d, n2 / (m * n1)
+    if s > 0:
+        s = min(s, SAFE / (each * q1), SAFE / (1 - q2))
+    else:
+        s = max(s, -SAFE / (each * (1 - q1)), -SAFE / q2)
+    k = s * each
+    return (
+        e1 * log1p(k * (1 - q1))
+        + (n1 - e1) * log1p(-k * q1)
+        + e2 * log1p(-s * (1 - q2))
+        + (n2 - e2) * log1p(s * q2)
+    )
+
+
+class BlockCapital:
+    """As `Capital`, for rates above a tenth: bets that arm 1 has r times the odds it is allowed.
+
+    Arm 2's rate is guessed from what it did before the tick, so that it may drift.
+    """
+
+    __slots__ = ("_bets", "_d", "_events", "_requests", "_tempering", "value")
+
+    def __init__(
+        self,
+        ratios: Sequence[float],
+        past: tuple[float, float],
+        *,
+        d: float = 0.0,
+        phi: float = 1.0,
+        kept: float = 0.0,
+    ) -> None:
+        """Bet on each of `ratios`; `past` are arm 2's events and requests before the first tick.
+
+        `d` is a fraction, `kept` the part of the capital held for restarts.
+        """
+        self._tempering = 1 / phi
+        self._d = d
+        self._bets = tuple([(1 - kept) / len(ratios), r] for r in ratios)
+        self._events, self._requests = past
+        self.value = 1 - kept
+
+    def step(self, m: float, one: tuple[float, float], two: tuple[float, float], u: float) -> None:
+        """Take one tick: (events, all) of both arms, after adding restart capital `u`.
+
+        `stake` and `log_block` in one loop, for the judge does this for each common metric.
+        """
+        (e1, n1), (e2, n2) = one, two
+        d, each = self._d, n2 / (m * n1)
+        largest = min(LARGEST, (LARGEST - d) / m)
+        q = min(max((self._events + 0.5) / (self._requests + 1), SMALLEST), largest)
+        allowed = m * q + d
+        odds = allowed / (1 - allowed)
+        weight = q * (1 - q) / (each * allowed * (1 - allowed))
+        u /= len(self._bets)
+        value = 0.0
+        for bet in self._bets:
+            raised = bet[1] * odds
+            q2 = min((q + weight * (raised / (1 + raised) - d)) / (1 + weight * m), largest)
+            s, q1 = (q2 - q) / (q2 * (1 - q2)), m * q2 + d
+            k = min(s * each, SAFE / q1)
+            s = k / each
+            nats = (
+                e1 * log1p(k * (1 - q1))
+                + (n1 - e1) * log1p(-k * q1)
+                + e2 * log1p(-s * (1 - q2))
+                + (n2 - e2) * log1p(s * q2)
+            )
+            grown = (bet[0] + u) * exp(min(self._tempering * nats, LARGEST_LOG))
+            bet[0] = min(grown, RICHEST)
+            value += bet[0]
+        self.value = value
+        self._events += e2 - self._events / MEMORY
+        self._requests += n2 - self._requests / MEMORY
