@@ -19,6 +19,7 @@ E-variables for exact sequential k-sample tests that allow for optional stopping
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import exp, log1p
 
 from surefoot.analysis.evidence import LARGEST_LOG, RICHEST
@@ -27,6 +28,7 @@ __all__ = ["COMMON_RATIOS", "BlockCapital", "log_block", "stake"]
 
 COMMON_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # of odds: ten times make a half of a tenth
 
+GUESSED = 10  # ticks that a guess is kept for
 MEMORY = 600.0  # ticks of the baseline that the guess of its rate is made from
 LARGEST, SMALLEST = 0.999, 1e-6  # guesses beyond are useless
 SAFE = 0.999  # of the largest stake that keeps each factor positive
@@ -90,13 +92,30 @@ def log_block(
     )
 
 
+@dataclass(slots=True)
+class Block:
+    """One bet of a `BlockCapital`: its capital, and the guess and stake that hold for a while.
+
+    `of_event` and `of_other` are what an event of arm 2, and a request without, bring in nats.
+    """
+
+    capital: float
+    r: float
+    q1: float = 0.0
+    q2: float = 0.0
+    s: float = 0.0
+    of_event: float = 0.0
+    of_other: float = 0.0
+
+
 class BlockCapital:
     """As `Capital`, for rates above a tenth: bets that arm 1 has r times the odds it is allowed.
 
-    Arm 2's rate is guessed from what it did before the tick, so that it may drift.
+    Arm 2's rate is guessed from what it did before, anew every ten ticks, so that it may drift. In
+    between a tick costs two logarithms for each bet.
     """
 
-    __slots__ = ("_bets", "_d", "_events", "_requests", "_tempering", "value")
+    __slots__ = ("_age", "_blocks", "_d", "_events", "_requests", "_tempering", "value")
 
     def __init__(
         self,
@@ -113,39 +132,42 @@ class BlockCapital:
         """
         self._tempering = 1 / phi
         self._d = d
-        self._bets = tuple([(1 - kept) / len(ratios), r] for r in ratios)
+        self._blocks = tuple(Block((1 - kept) / len(ratios), r) for r in ratios)
         self._events, self._requests = past
+        self._age = 0
         self.value = 1 - kept
 
     def step(self, m: float, one: tuple[float, float], two: tuple[float, float], u: float) -> None:
-        """Take one tick: (events, all) of both arms, after adding restart capital `u`.
-
-        `stake` and `log_block` in one loop, for the judge does this for each common metric.
-        """
+        """Take one tick: (events, all) of both arms, after adding restart capital `u`."""
         (e1, n1), (e2, n2) = one, two
-        d, each = self._d, n2 / (m * n1)
-        largest = min(LARGEST, (LARGEST - d) / m)
-        q = min(max((self._events + 0.5) / (self._requests + 1), SMALLEST), largest)
-        allowed = m * q + d
-        odds = allowed / (1 - allowed)
-        weight = q * (1 - q) / (each * allowed * (1 - allowed))
-        u /= len(self._bets)
+        if self._age % GUESSED == 0:
+            self._guess(m, n1 / n2)
+        self._age += 1
+        each, others1, others2 = n2 / (m * n1), n1 - e1, n2 - e2
+        u /= len(self._blocks)
         value = 0.0
-        for bet in self._bets:
-            raised = bet[1] * odds
-            q2 = min((q + weight * (raised / (1 + raised) - d)) / (1 + weight * m), largest)
-            s, q1 = (q2 - q) / (q2 * (1 - q2)), m * q2 + d
-            k = min(s * each, SAFE / q1)
-            s = k / each
-            nats = (
-                e1 * log1p(k * (1 - q1))
-                + (n1 - e1) * log1p(-k * q1)
-                + e2 * log1p(-s * (1 - q2))
-                + (n2 - e2) * log1p(s * q2)
-            )
-            grown = (bet[0] + u) * exp(min(self._tempering * nats, LARGEST_LOG))
-            bet[0] = min(grown, RICHEST)
-            value += bet[0]
+        for block in self._blocks:
+            q1, k = block.q1, block.s * each
+            if k * q1 < SAFE:
+                nats = e2 * block.of_event + others2 * block.of_other
+            else:
+                k = SAFE / q1
+                s = k / each
+                nats = e2 * log1p(-s * (1 - block.q2)) + others2 * log1p(s * block.q2)
+            nats += e1 * log1p(k * (1 - q1)) + others1 * log1p(-k * q1)
+            grown = (block.capital + u) * exp(min(self._tempering * nats, LARGEST_LOG))
+            block.capital = grown = min(grown, RICHEST)
+            value += grown
         self.value = value
         self._events += e2 - self._events / MEMORY
         self._requests += n2 - self._requests / MEMORY
+
+    def _guess(self, m: float, w: float) -> None:
+        """The stakes that are best for what arm 2 did so far, while the arms are about w apart."""
+        null = (m, self._d)
+        for block in self._blocks:
+            q = (self._events + 0.5) / (self._requests + 1)
+            block.q2, block.s = stake(block.r, q, null, w)
+            block.q1 = m * block.q2 + self._d
+            block.of_event = log1p(-block.s * (1 - block.q2))
+            block.of_other = log1p(block.s * block.q2)

@@ -1,9 +1,10 @@
 """What the judge keeps of each metric: its counts, its evidence of harm and of "not worse"."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, log
 
+from surefoot.analysis.bernoulli import COMMON_RATIOS, BlockCapital
 from surefoot.analysis.evidence import GROSS_RATIOS, HARM_RATIOS, Capital, Mixture
 from surefoot.analysis.factor import growth, growth_absolute
 from surefoot.analysis.interval import RatioSequence
@@ -20,6 +21,8 @@ DEAD_BAND_M, DEAD_BAND_D = 1.1, 0.0001
 KEPT = 0.5  # of the capital, for harm that comes late
 GROSS_M, GROSS_M_WARMING = 2.0, 5.0
 LONG_WARM_UP = 10.0
+COMMON = 0.1  # a rate above which what did not happen is worth a bet, too
+PAST_SECONDS = 600.0  # of the baseline: what its rate is worth at first
 NO_MARGIN = Margin(1.0, 0.0, "declared")
 
 Pair = tuple[float, float]
@@ -82,6 +85,9 @@ class GrossGuard:
         return self._capital.value
 
 
+View = Callable[[Pair, Pair], tuple[Pair, Pair]]
+
+
 def _as_counted(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
     return canary, baseline
 
@@ -92,6 +98,18 @@ def _exchanged(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
 
 def _missing(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
     return (canary[1] - canary[0], canary[1]), (baseline[1] - baseline[0], baseline[1])
+
+
+def _rate_in(view: View, p: float | None) -> float | None:
+    return 1 - p if p is not None and view is _missing else p
+
+
+def _harm(rate: float | None, metric: MetricPlan, d: float, phi: float) -> Capital | BlockCapital:
+    """The bets on harm, for events of which arm 2 is known to have this rate."""
+    if rate is None or rate <= COMMON:
+        return Capital(HARM_RATIOS, d=d, phi=phi, kept=KEPT)
+    past = PAST_SECONDS * (metric.rate or 1.0)
+    return BlockCapital(COMMON_RATIOS, (rate * past, past), d=d, phi=phi, kept=KEPT)
 
 
 class RatioTrack:
@@ -109,7 +127,8 @@ class RatioTrack:
         self._restarts = Restarts(plan.time_limit)
         views = (_as_counted,) if metric.worse == "higher" else (_exchanged, _missing)
         self._harms = tuple(
-            (view, Capital(HARM_RATIOS, d=DEAD_BAND_D, phi=metric.phi, kept=KEPT)) for view in views
+            (view, _harm(_rate_in(view, metric.p), metric, DEAD_BAND_D, metric.phi))
+            for view in views
         )
         self.harm = 1 - KEPT  # the evidence of harm, as an e-value; the gross guard is apart
         self._view = views[0]
@@ -212,7 +231,7 @@ class BoundTrack:
         self.bound = bound
         self.phi = bound.phi or metric.phi
         self._m, d = bound.null
-        self.harm = Capital(HARM_RATIOS, d=d, phi=self.phi, kept=KEPT)
+        self.harm = _harm(bound.slower_x, metric, d, self.phi)
         _, last = arms_at(metric, plan.last_share)
         _, first = arms_at(metric, plan.first_share)
         self.ok = Mixture(latency_bets(bound.slower_z, bound.slower_x, last, bound.d), phi=self.phi)
