@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.analysis.forecast import forecast
-from surefoot.analysis.history import History, Pair, dispersion, paired_dispersion
+from surefoot.analysis.history import History, Pair, Source, dispersion, paired_dispersion
 from surefoot.analysis.latency import fix_bounds, limits_of
 from surefoot.analysis.margins import RUNGS, choose_rung, looser, rung_not_narrower
 from surefoot.analysis.plan import JudgePlan, MetricPlan, Rules, plan_from_history, settle
@@ -268,6 +268,31 @@ def test_pairs_are_asked_before_the_baseline_alone():
     assert len(pair) == 40
     assert 1.0 <= history.phi("errors") < 2.0
     assert history.rate("errors") == pytest.approx(200)
+
+
+def wandering(dice: random.Random, *, apart: float) -> Pair:
+    """Two arms of 100 requests a second, one of which is worse by `apart` all the time."""
+    pair = Pair()
+    for second in range(400):
+        for arm in Arm:
+            p = 0.2 + (apart if arm is Arm.CANARY else 0.0)
+            pair.feed(RatioTick(second, "errors", arm, count(dice, 100, p), 100))
+    return pair
+
+
+def test_pairs_of_one_release_are_asked_first_and_show_slow_noise():
+    """What two of the same differ by for long is noise; of two releases it may be the change."""
+    history = History()
+    assert history.learnt_from("errors") is Source.NOTHING
+    history.learn(wandering(random.Random(3), apart=0.05))
+    assert history.learnt_from("errors") is Source.ROLLOUTS
+    assert history.phi("errors") < 2.0
+    history.learn(wandering(random.Random(3), apart=0.05), placebo=True)
+    assert history.learnt_from("errors") is Source.PLACEBOS
+    assert history.phi("errors") > 5.0
+    calm = History()
+    calm.learn(wandering(random.Random(4), apart=0.0), placebo=True)
+    assert 1.0 <= calm.phi("errors") < 2.0
 
 
 def test_phi_ignores_slow_drift():

@@ -23,7 +23,13 @@ from sqlalchemy import create_engine
 
 from surefoot.adapters.store import SqliteStore
 from surefoot.adapters.store.journal import Journal
-from surefoot.adapters.store.rows import STATE_VERSION, change_from, change_row
+from surefoot.adapters.store.rows import (
+    STATE_VERSION,
+    change_from,
+    change_row,
+    kept_as_bytes,
+    kept_from,
+)
 from surefoot.adapters.store.tables import metadata
 from surefoot.domain.change import Change, Commit, Diff, Intent, Person, Stamps
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
@@ -196,6 +202,20 @@ async def test_the_ledger_cannot_be_altered(store: SqliteStore, path: Path, stat
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         by_hand(path, statement)
     assert await store.entries(0, 9) == written
+
+
+async def test_only_a_placebo_takes_the_version_that_knows_it(
+    store: SqliteStore, path: Path
+) -> None:
+    """An older Surefoot would take one live; of every other change it reads what it ever read."""
+    placebo = replace(a_change(2), intent=Intent("placebo: 1 beside 1", placebo=True))
+    await store.save(Saved((a_change(1), placebo)))
+    with closing(sqlite3.connect(path)) as db:
+        versions = db.execute("SELECT state_version FROM change ORDER BY number").fetchall()
+    assert versions == [(1,), (STATE_VERSION,)]
+    assert await store.changes() == (a_change(1), placebo)
+    assert kept_from(kept_as_bytes([Saved((placebo,))])) == (Saved((placebo,)),)
+    assert kept_from(kept_as_bytes([Saved()]).replace(b'"version":1', b'"version":99')) == ()
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,20 @@
 
 Ten-second blocks, at most an hour of them, and no more memory than that. How much a rate scatters
 between two releases that run side by side is less than how much one scatters by itself, for a busy
-host slows both: so pairs of releases, where there were any, are asked first.
+host slows both: so pairs of releases, where there were any, are asked first; and before them pairs
+of the same release, of which nothing but chance and the host can tell one from the other.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import pairwise
 from math import inf, sqrt
 
 from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick, Row
 
-__all__ = ["UNLEARNT_PHI", "History", "Pair", "dispersion", "paired_dispersion"]
+__all__ = ["UNLEARNT_PHI", "History", "Pair", "Source", "dispersion", "paired_dispersion"]
 
 BLOCK_SECONDS = 10.0
 BLOCKS = 360
@@ -104,18 +106,32 @@ class Pair:
         ]
 
 
+class Source(StrEnum):
+    """What told how much a rate scatters, the best first."""
+
+    PLACEBOS = "placebo runs"
+    ROLLOUTS = "verified rollouts"
+    ALONE = "the live release alone"
+    NOTHING = "nothing yet"
+
+
 class History:
     """The baseline's own past, metric by metric; of canaries, only how much they were asked."""
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
         self._pairs: deque[Pair] = deque()
+        self._placebos: deque[Pair] = deque()
 
-    def learn(self, pair: Pair) -> None:
-        """Take both arms of a rollout that was found to do no harm; the oldest make room."""
-        self._pairs.append(pair)
-        while len(self._pairs) > 1 and sum(map(len, self._pairs)) > PAIRED_BLOCKS:
-            self._pairs.popleft()
+    def learn(self, pair: Pair, *, placebo: bool = False) -> None:
+        """Take both arms of a rollout that was found to do no harm, or of any placebo run.
+
+        The oldest of their kind make room.
+        """
+        pairs = self._placebos if placebo else self._pairs
+        pairs.append(pair)
+        while len(pairs) > 1 and sum(map(len, pairs)) > PAIRED_BLOCKS:
+            pairs.popleft()
 
     def feed(self, row: Row, t: float | None = None) -> None:
         """Take a row, at its own time or at `t`; rows come in the order of time."""
@@ -187,23 +203,40 @@ class History:
 
     def phi(self, metric: str) -> float:
         """How much more a rate scatters than independent requests would; 3 until learnt."""
-        learnt = self._scatter(metric, lambda block: block.bad)
+        learnt, _ = self._scatter(metric, _bad)
         return UNLEARNT_PHI if learnt is None else learnt
 
     def phi_slower(self, metric: str, bound: float) -> float | None:
         """The same for "slower than bound"; None until learnt."""
-        return self._scatter(metric, lambda block: block.slower.get(bound, 0.0))
+        return self._scatter(metric, _slower_than(bound))[0]
 
-    def _scatter(self, metric: str, counted: Callable[[Block], float]) -> float | None:
-        """By pairs of releases if there are enough, else by the baseline alone."""
-        paired = paired_dispersion(pair.counts(metric, counted) for pair in self._pairs)
-        if paired is not None:
-            return paired
-        return dispersion((counted(block), block.all) for block in self._blocks(metric))
+    def learnt_from(self, metric: str, bound: float | None = None) -> Source:
+        """What told the phi of a ratio, or that of "slower than bound" of a latency."""
+        return self._scatter(metric, _bad if bound is None else _slower_than(bound))[1]
+
+    def _scatter(
+        self, metric: str, counted: Callable[[Block], float]
+    ) -> tuple[float | None, Source]:
+        """By pairs of the same release if there are enough, else of any, else by one alone."""
+        for pairs, source in ((self._placebos, Source.PLACEBOS), (self._pairs, Source.ROLLOUTS)):
+            counts = (pair.counts(metric, counted) for pair in pairs)
+            paired = paired_dispersion(counts, same=source is Source.PLACEBOS)
+            if paired is not None:
+                return paired, source
+        alone = dispersion((counted(block), block.all) for block in self._blocks(metric))
+        return alone, Source.NOTHING if alone is None else Source.ALONE
 
     def _blocks(self, metric: str) -> Sequence[Block]:
         series = self._series.get(metric)
         return series.blocks if series else ()
+
+
+def _bad(block: Block) -> float:
+    return block.bad
+
+
+def _slower_than(bound: float) -> Callable[[Block], float]:
+    return lambda block: block.slower.get(bound, 0.0)
 
 
 def dispersion(blocks: Iterable[tuple[float, float]]) -> float | None:
@@ -228,13 +261,18 @@ def dispersion(blocks: Iterable[tuple[float, float]]) -> float | None:
     return _upper_bound(squares)
 
 
-def paired_dispersion(rollouts: Iterable[Sequence[tuple[Counts, Counts]]]) -> float | None:
+def paired_dispersion(
+    rollouts: Iterable[Sequence[tuple[Counts, Counts]]], *, same: bool = False
+) -> float | None:
     """The over-dispersion phi of the *difference* of two arms, as a 90 % upper bound in 1 to 20.
 
     In each block z = (p_c - p_b)/sqrt(p (1 - p) (1/n_c + 1/n_b)), p that of both arms together: its
     variance is phi however the service's own rate drifts. Of successive z within a rollout, so that
     a lasting difference between the two releases does not count; a block without events, or with
     nothing else, says nothing. Degrees of freedom as for `dispersion`.
+
+    Where both arms are the `same` release, z itself is taken: what differs between them for longer
+    than ten seconds is noise of one arm as well, and nothing else can show that.
 
     Returns:
         phi, or None for fewer than 12 blocks or 30 events of the rarer kind.
@@ -250,7 +288,9 @@ def paired_dispersion(rollouts: Iterable[Sequence[tuple[Counts, Counts]]]) -> fl
             if 0 < p < 1:
                 scores.append((e_c / n_c - e_b / n_b) / sqrt(p * (1 - p) * (1 / n_c + 1 / n_b)))
         blocks += len(scores)
-        squares += [(b - a) ** 2 for a, b in pairwise(scores)]
+        squares += (
+            [2 * z**2 for z in scores] if same else [(b - a) ** 2 for a, b in pairwise(scores)]
+        )
     if blocks < ENOUGH_BLOCKS or not squares or min(events, others) < ENOUGH_EVENTS:
         return None
     return _upper_bound(squares)

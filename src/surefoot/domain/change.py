@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from surefoot.domain.lifecycle import Event, Phase, after
 from surefoot.domain.metric import Metric
+from surefoot.domain.verdict import Word
 
 __all__ = [
     "Approval",
@@ -21,6 +22,7 @@ __all__ = [
     "Parts",
     "Person",
     "Stamps",
+    "Taught",
     "Wait",
     "WaitCause",
 ]
@@ -71,7 +73,8 @@ class Intent:
     """What a change is for: its sentence, the metrics it must be watched with, what it fixes.
 
     `again` is the restored change that it tries once more. `forward_only` is its shipper's word
-    that it alters data: traffic can go back, data cannot.
+    that it alters data: traffic can go back, data cannot. A `placebo` is the live release beside
+    itself: whatever is seen of it is chance, or the host.
     """
 
     why: str
@@ -80,6 +83,7 @@ class Intent:
     fixes: int | None = None
     again: int | None = None
     forward_only: bool = False
+    placebo: bool = False
 
 
 class Part(StrEnum):
@@ -147,6 +151,7 @@ class Cause(StrEnum):
     UNWATCHED = "unwatched"
     HOST = "host"
     CARRIED = "carried"
+    PLACEBO = "placebo"  # it was never more than that: it taught something, or made room
 
 
 class WaitCause(StrEnum):
@@ -215,6 +220,21 @@ class Harm:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """What a placebo run came to: the word on old beside old, and what it took to be said.
+
+    `seconds` count from its first user; `canary` and `baseline` are the requests that each of the
+    two answered; `evidence` is the weighted sum against *worse*, which 100 ends.
+    """
+
+    word: Word
+    seconds: float
+    canary: int
+    baseline: int
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A range of commits on its way to production.
 
@@ -253,6 +273,23 @@ class Change:
     worse: str | None = None  # the metric that was worse, or the fact that was seen
     verdict: str = ""  # the verdict with what was proven beside it
     harm: Harm = field(default_factory=Harm)
+    taught: Taught | None = None
+
+    @property
+    def placebo(self) -> bool:
+        """Whether it is the live release once more, and can never be anything else."""
+        return self.intent.placebo
+
+    @property
+    def built_as(self) -> int:
+        """The number under which its build stands: a placebo runs that of the live release."""
+        return self.number if self.base_number is None or not self.placebo else self.base_number
+
+    @property
+    def made_room(self) -> bool:
+        """Whether a placebo gave way before it taught anything, so that it is owed once more."""
+        withdrawn = self.phase is Phase.WITHDRAWN and self.undo is None
+        return self.placebo and self.taught is None and (withdrawn or self.cause is Cause.PLACEBO)
 
     @property
     def authors(self) -> tuple[Person, ...]:

@@ -22,6 +22,7 @@ from surefoot.domain.facts import (
 )
 from surefoot.domain.lifecycle import FINAL, LIVE, Event, Phase, way
 from surefoot.domain.manifest import Review
+from surefoot.domain.placebo import as_placebo
 from surefoot.domain.risk import ONE_WAY
 from surefoot.domain.text import span
 from surefoot.domain.verdict import Reading, Word
@@ -51,7 +52,8 @@ def decide(facts: Facts) -> Decision:
         return share_outcome(facts, carrier)
     if carrier and carrier.phase in FINAL:
         facts = replace(facts, change=replace(facts.change, carried_by=None), carrier=None)
-    return STORY[facts.change.phase](facts)
+    decision = STORY[facts.change.phase](facts)
+    return as_placebo(facts, decision) if facts.change.placebo else decision
 
 
 # --- before any user ---------------------------------------------------------------------------

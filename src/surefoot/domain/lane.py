@@ -28,9 +28,9 @@ class Lane:
 
     `live` serves users (or is given back to); `before` is the release that would serve if `live`
     were undone; `exposed` is the change that has or had the lane and is not settled yet;
-    `waiting` are the unexposed ones in their order; `harmful` did harm and are not yet fixed;
-    `suspects` are the contents of those; `going` are the unexposed ones that nothing but their turn
-    holds up (a rebase makes a new one).
+    `waiting` are the unexposed ones in their order, a placebo last; `harmful` did harm and are not
+    yet fixed; `suspects` are the contents of those; `going` are the unexposed ones that nothing but
+    their turn holds up (a rebase makes a new one).
     `applied` touched the manifest alone, were never exposed, and stand on `live` or on one another.
     A change that a fix carries waits until that has ended, and is none of these then.
     """
@@ -131,7 +131,9 @@ def lane_of(service: str, changes: Sequence[Change], hold: Hold | None) -> Lane:
     harmful = _harmful(changes)
     waiting = [change for change in changes if change.phase in UNEXPOSED]
     numbers = {change.number for change in harmful}
-    waiting.sort(key=lambda change: (change.intent.fixes not in numbers, change.number))
+    waiting.sort(
+        key=lambda change: (change.intent.fixes not in numbers, change.placebo, change.number)
+    )
     lane = Lane(
         service=service,
         live=live[0] if live else None,

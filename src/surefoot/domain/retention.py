@@ -24,8 +24,10 @@ def to_keep_built(changes: Sequence[Change]) -> frozenset[int]:
     last (somebody will look into it), and every change that is still on its way.
     """
     on_their_way = [one for one in changes if one.phase in UNEXPOSED | EXPOSED]
-    restored = [  # what a fix carries is built in it
-        one for one in changes if one.phase is Phase.RESTORED and one.carried_by is None
+    restored = [  # what a fix carries is built in it, and a placebo is what is live
+        one
+        for one in changes
+        if one.phase is Phase.RESTORED and one.carried_by is None and not one.placebo
     ]
     restored.sort(key=lambda one: one.stamps.restored_at or 0.0)
     kept = (*on_their_way, *live_ones(changes)[: 1 + BEFORE_LIVE], *restored[-1:])

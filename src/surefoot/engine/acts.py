@@ -230,7 +230,7 @@ class Actor:
 
     def folder(self, run: ServiceRun, change: Change, use: str) -> Path:
         """A checkout of a change: `tree` is what runs, `checks` is where checks may make a mess."""
-        return self.home / "services" / run.name / "releases" / str(change.number) / use
+        return self.home / "services" / run.name / "releases" / str(change.built_as) / use
 
     async def _check(self, run: ServiceRun, change: Change) -> Finished:
         """Every check, one after the other; the first that does not pass ends it."""
@@ -256,7 +256,7 @@ class Actor:
 
     async def _build(self, run: ServiceRun, change: Change) -> Finished:
         """A clean checkout, built; it is what will run."""
-        if _upstream(run, change):
+        if run.upstream_of(change):
             return Finished(ok=True, code=0, seconds=0.0, said="it runs already, by other hands")
         root = self.folder(run, change, "tree")
         await self.outside.scm.checkout(run.name, change.revision, root)
@@ -310,13 +310,8 @@ class Actor:
             health=rules.health,
             ready_s=rules.ready_s,
             stop_timeout_s=rules.stop_timeout_s,
-            upstream=_upstream(run, change),
+            upstream=run.upstream_of(change),
         )
-
-
-def _upstream(run: ServiceRun, change: Change) -> Address | None:
-    """Where the first baseline listens, if somebody else runs it. What comes after is ours."""
-    return run.manifest_of(change.number).upstream if change.base is None else None
 
 
 def _arm(release: int | None, instances: Instances) -> UpstreamArm | None:

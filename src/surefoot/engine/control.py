@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from surefoot.domain.change import Intent, Person
-from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
+from surefoot.engine.status import (
+    ChangeStatus,
+    DoctorFinding,
+    LearntStatus,
+    PlanStatus,
+    ServiceStatus,
+)
 from surefoot.ports import Entry, LogQuery, Token
 
 __all__ = ["Control", "Health", "ShipOrder"]
@@ -74,6 +80,14 @@ class Control(Protocol):
 
     async def resume(self, service: str, by: Person, because: str) -> ServiceStatus:
         """Open the lane again."""
+
+    async def drill_placebo(
+        self, service: str, times: int, every_s: float, by: Person
+    ) -> ServiceStatus:
+        """Run the live release beside itself so many times; 0: no more. Replaces what was left."""
+
+    async def learn(self, service: str | None = None) -> LearntStatus:
+        """What was learnt of this service, or of each."""
 
     async def approve(self, number: int, by: Person) -> ChangeStatus:
         """Say yes to this very diff. Never one's own."""

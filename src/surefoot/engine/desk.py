@@ -12,6 +12,7 @@ from pathlib import Path
 from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import (
     Approval,
+    Cause,
     Change,
     Order,
     PartOf,
@@ -25,15 +26,23 @@ from surefoot.domain.manifest import Address
 from surefoot.domain.text import span, without_password
 from surefoot.engine.control import Health, ShipOrder
 from surefoot.engine.doctor import examine
+from surefoot.engine.drill import order_of
 from surefoot.engine.driver import Driver
 from surefoot.engine.evidence import evidence_text, has_evidence
 from surefoot.engine.keys import Keys
+from surefoot.engine.learning import learnt, rate_of
 from surefoot.engine.looking import Looker
 from surefoot.engine.memory import known
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
-from surefoot.engine.shipping import propose, refuse_distant_upstream
-from surefoot.engine.status import ChangeStatus, DoctorFinding, PlanStatus, ServiceStatus
+from surefoot.engine.shipping import propose, refuse_distant_upstream, refuse_drill
+from surefoot.engine.status import (
+    ChangeStatus,
+    DoctorFinding,
+    LearntStatus,
+    PlanStatus,
+    ServiceStatus,
+)
 from surefoot.engine.telling import (
     commits_of,
     in_short,
@@ -71,7 +80,6 @@ class Desk(Keys):
         self._stop = stop
         self.ends_all = False
         self._listeners: set[asyncio.Queue[Entry]] = set()
-        self._numbering = asyncio.Lock()
 
     def health(self) -> Health:
         """Who answers."""
@@ -83,7 +91,7 @@ class Desk(Keys):
         """Know a service by its manifest's text and its source; again is the same."""
         parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
         refuse_distant_upstream(parsed)
-        async with self._numbering:
+        async with self.driver.numbering:
             known = self.driver.runs.get(parsed.name)
             if known is None:
                 known = await self._add_service(source, folder, manifest, by)
@@ -155,7 +163,7 @@ class Desk(Keys):
             steps=plan.steps,
             forecast=in_words(plan),
             undo=way_back(run.lane, change),
-            position=len(run.lane.waiting) + 1,
+            position=1 + sum(not one.placebo for one in run.lane.waiting),
             warnings=proposal.warnings,
         )
 
@@ -166,7 +174,7 @@ class Desk(Keys):
             proposal = await propose(run, order, by, 0, self.outside)
             if run.lane.live is None:
                 await self._refuse_taken(proposal.manifest.listen)
-            async with self._numbering:
+            async with self.driver.numbering:
                 first = order.adopt and await known(self.outside, run, 0) is None
                 number = 0 if first else await self._next_number()
                 change = replace(proposal.change, number=number)
@@ -327,6 +335,11 @@ class Desk(Keys):
         number = change.number
         if not because.strip():
             raise Refused("Accepting needs a reason.", cure='Add --because "...".')
+        if change.placebo:
+            raise Refused(
+                f"{number} is a placebo: it never becomes live, so nobody can answer for it.",
+                cure=f"`surefoot undo {number}` ends it; it also ends by itself.",
+            )
         async with run.turn:
             change = await self.look.now(run, change)
             if change.phase not in {Phase.ROLLING_OUT, Phase.VERIFYING}:
@@ -368,9 +381,9 @@ class Desk(Keys):
 
     def _may_review(self, run: ServiceRun, change: Change, by: Person) -> None:
         members = run.manifest.members or run.manifest_of(change.number).members
-        if change.phase not in UNEXPOSED | EXPOSED | LIVE:
+        if change.placebo or change.phase not in UNEXPOSED | EXPOSED | LIVE:
             raise Refused(
-                f"{change.number} is {change.phase}: there is nothing to review.", cure=""
+                f"{change.number} is {_what_it_is(change)}: there is nothing to review.", cure=""
             )
         if members and not any(by.same_as(member) for member in members):
             raise NotAllowed(
@@ -424,6 +437,28 @@ class Desk(Keys):
                 says = f"The lane goes on beside {one.number}, whose commits stay suspects."
                 await self._write(run, replace(one, passed=passed), "resume", says, by)
         return await self.look.service(run)
+
+    async def drill_placebo(
+        self, service: str, times: int, every_s: float, by: Person
+    ) -> ServiceStatus:
+        """Run the live release beside itself so many times; 0: no more. Replaces what was left."""
+        run = self.look.run(service)
+        _not_parked(run)
+        if times:
+            refuse_drill(run)
+        async with run.turn:
+            order = order_of(run.name, times, every_s, by, self.outside.clock.now())
+            await self.driver.save_in_turn(run, Saved(entries=(order,)))
+            run.wake.set()
+        return await self.look.service(run)
+
+    async def learn(self, service: str | None = None) -> LearntStatus:
+        """What was learnt of this service, or of each."""
+        runs = [self.look.run(service)] if service else list(self.driver.runs.values())
+        services = [await learnt(self.outside, run) for run in runs]
+        rates = [one.false_alarms for one in services]
+        alarms, count = sum(one.alarms for one in rates), sum(one.runs for one in rates)
+        return LearntStatus(rate_of(alarms, count), tuple(services))
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -512,6 +547,10 @@ def _not_parked(run: ServiceRun) -> None:
         )
 
 
+def _what_it_is(change: Change) -> str:
+    return "a placebo" if change.placebo else change.phase.value
+
+
 def _ridden(run: ServiceRun, change: Change) -> Change:
     """The change itself; or, once users meet it within a fix that carries it, that fix."""
     if change.carried_by is None or change.phase in UNEXPOSED:
@@ -525,7 +564,11 @@ def _for(seconds: float | None) -> str:
 
 def _just_restored(run: ServiceRun, now: float) -> Change | None:
     """The change that was given back within the last minute, if one was."""
-    restored = (one for one in run.changes.values() if one.phase is Phase.RESTORED)
+    restored = (
+        one
+        for one in run.changes.values()
+        if one.phase is Phase.RESTORED and one.cause is not Cause.PLACEBO  # that ended by itself
+    )
     last = max(restored, key=lambda one: one.stamps.restored_at or 0.0, default=None)
     if last is None or now - (last.stamps.restored_at or 0.0) > JUST_RESTORED_S:
         return None

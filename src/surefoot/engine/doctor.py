@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from surefoot.domain.errors import OutsideFailed
+from surefoot.engine.learning import learnt
 from surefoot.engine.observe import room_left
 from surefoot.engine.planning import metric_plans
 from surefoot.engine.run import Outside, ServiceRun
@@ -15,6 +16,7 @@ __all__ = ["examine"]
 
 RELEASES = 4
 OLD_SQLITE = (3, 35, 0)
+PROMISED = 0.01  # false alarms in a rollout, at most
 
 
 async def examine(
@@ -65,7 +67,20 @@ def _same_user() -> DoctorFinding:
 
 
 async def _service(outside: Outside, run: ServiceRun) -> list[DoctorFinding]:
-    return [*(await _served(outside, run)), _notify(run)]
+    return [*(await _served(outside, run)), await _placebos(outside, run), _notify(run)]
+
+
+async def _placebos(outside: Outside, run: ServiceRun) -> DoctorFinding:
+    """How often *worse* is said here of what cannot be worse, against what is promised."""
+    rate = (await learnt(outside, run)).false_alarms
+    name, says = f"{run.name} false alarms", f"{rate.says[:1].upper()}{rate.says[1:]}."
+    if rate.low > PROMISED:
+        cure = "`surefoot log --outcome restored` names these runs, `surefoot why N` each reason."
+        return DoctorFinding(name, ok=False, says=f"{says} More than 1 % is too many.", cure=cure)
+    if rate.runs or run.drill or run.lane.live is None:
+        return DoctorFinding(name, ok=True, says=says)
+    cure = f"surefoot drill placebo {run.name} --times 30 --every 1d"
+    return DoctorFinding(name, ok=True, says=says, cure=cure)
 
 
 def _notify(run: ServiceRun) -> DoctorFinding:

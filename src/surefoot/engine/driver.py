@@ -28,6 +28,7 @@ from surefoot.domain.facts import (
 from surefoot.domain.journey import decide
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, Phase
 from surefoot.engine.acts import LEASE_S, Actor, Look, PartDone
+from surefoot.engine.drill import a_placebo, drill_after, is_due
 from surefoot.engine.memory import lay_aside, recall_last_live
 from surefoot.engine.news import is_news
 from surefoot.engine.observe import facts_of
@@ -46,6 +47,7 @@ WRITTEN_S, WRITTEN_LOOK_S = 1.0, 0.005
 JOBS = (RunChecks, Build, Prepare)
 BESIDE = (EndRelease, StartRelease)
 NO_CHANGE = (-1, "PutAway")
+NEXT_PLACEBO = (-1, "Placebo")
 WAY_BACK = {Phase.RESTORING, Phase.NOT_RESTORED}
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Driver:
         self.teller = Teller(outside, self.actor, self._note_in_turn)
         self.runs: dict[str, ServiceRun] = {}
         self.heard = heard
+        self.numbering = asyncio.Lock()  # held by whoever gives a change its number
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._tellers: dict[str, asyncio.Task[None]] = {}
 
@@ -158,6 +161,8 @@ class Driver:
                     return  # nobody could take it back now: its lease must not be held for ever
             await self._tidy(run, seen)
             self._put_away_settled(run)
+        if is_due(run.drill, run.lane, self.outside.clock.now()):
+            self._beside(run, NEXT_PLACEBO, partial(self._begin_placebo, run))
         run.decided_at = self.outside.clock.boottime()
 
     async def _seen(self, run: ServiceRun) -> Seen:
@@ -241,9 +246,9 @@ class Driver:
         if after.carried_by is not None:
             return
         run.untidy = True
+        if after.phase is Phase.VERIFIED or (after.placebo and after.phase in FINAL):
+            run.watch.learn(after)
         if after.phase in LIVE and before.phase in EXPOSED:
-            if after.phase is Phase.VERIFIED:
-                run.watch.learn()
             run.watch.end()
             run.watch.begin_soak(fresh=True)
             self.outside.telemetry.forget(run.name)
@@ -307,6 +312,23 @@ class Driver:
             )
             if await self._save(run, self._saved(run, before, after, ())):
                 run.changes[number] = after
+
+    async def _begin_placebo(self, run: ServiceRun) -> None:
+        """The next placebo of an order, unless somebody was quicker."""
+        async with self.numbering, run.turn:
+            drill, live, now = run.drill, run.lane.live, self.outside.clock.now()
+            if drill is None or live is None or not is_due(drill, run.lane, now):
+                return
+            try:
+                number = 1 + await self.outside.store.last_number()
+            except OutsideFailed as failed:
+                log.warning("%s: %s", run.name, failed)
+                return
+            change = a_placebo(live, number, drill.by, now)
+            says = f"{number} is a placebo: {live.number} beside {live.number}."
+            entry = NewEntry(now, run.name, number, "proposed", says, by=str(drill.by))
+            if await self._save(run, Saved(changes=(change,), entries=(entry,))):
+                run.changes[number] = change
 
     # --- housekeeping --------------------------------------------------------------------------
 
@@ -419,8 +441,11 @@ class Driver:
         """Write down, and tell who listens. Raises `OutsideFailed` when the store cannot."""
         for entry in await self.outside.store.save(saved):
             self.heard(entry)
-            if is_news(entry) and entry.service in self.runs:
-                self.runs[entry.service].news.set()
+            run = self.runs.get(entry.service or "")
+            if run is not None:
+                run.drill = drill_after(run.drill, entry)
+                if is_news(entry):
+                    run.news.set()
 
     async def save_in_turn(self, run: ServiceRun, saved: Saved) -> None:
         """As `save`, behind what this service has to write down before."""

@@ -61,13 +61,16 @@ async def lay_aside(outside: Outside, run: ServiceRun) -> None:
 
 
 async def load_manifests(outside: Outside, run: ServiceRun) -> None:
-    """The manifests of what is on its way, and of what guards or may guard again after undos."""
+    """The manifests of what is on its way, and of what guards or may guard again after undos.
+
+    A placebo has none of its own: it runs, and is guarded, as what is live.
+    """
     changes, lane = run.changes.values(), run.lane
     led_back = live_ones(tuple(changes))[: 1 + BEFORE_LIVE]
     applied = (one for one in changes if one.phase is Phase.APPLIED)
     exposed = (lane.exposed,) if lane.exposed else ()
     for change in (*led_back, *exposed, *lane.waiting, *applied):
-        if change.number not in run.manifests:
+        if change.number not in run.manifests and not change.placebo:
             await _load_manifest(outside, run, change)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from surefoot.domain.change import Change, WaitCause
+from surefoot.domain.change import Cause, Change, WaitCause
 from surefoot.domain.lifecycle import EXPOSED
 from surefoot.ports import Entry, Notice
 
@@ -69,6 +69,9 @@ def _news_of(entry: Entry) -> News | None:
     match entry.kind:
         case "hold":
             return _at_once(entry, "held", entry.says)
+        case "restored" if entry.data.get("cause") == Cause.PLACEBO:
+            alarm = bool(entry.data.get("worse"))
+            return _at_once(entry, "false_alarm", f"{what}: {entry.says}") if alarm else None
         case "verified" | "restored" | "not_restored":
             word = entry.kind.replace("_", " ")
             return _at_once(entry, entry.kind, f"{what} is {word}. {entry.says}")

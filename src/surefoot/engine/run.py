@@ -8,8 +8,9 @@ from surefoot.analysis.plan import JudgePlan
 from surefoot.domain.change import Change
 from surefoot.domain.lane import Hold, Lane, lane_of
 from surefoot.domain.lifecycle import EXPOSED, LIVE, UNEXPOSED, Phase
-from surefoot.domain.manifest import Manifest
+from surefoot.domain.manifest import Address, Manifest
 from surefoot.domain.metric import Metric, guards_joined
+from surefoot.engine.drill import Drill
 from surefoot.engine.watch import Watch
 from surefoot.ports import (
     Checks,
@@ -75,7 +76,7 @@ class ServiceRun:
     behind is not put away yet; `undone` when something that was live was, so that what users may be
     led back to next has to be fetched. `news` is set when there is something to tell the team,
     `told` are the ledger's numbers of what they were told, and `untold` says what did not reach
-    them last.
+    them last. `drill` is what is left of an order for placebo runs.
     """
 
     record: ServiceRecord
@@ -101,6 +102,7 @@ class ServiceRun:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     told: set[int] = field(default_factory=set)
     untold: str | None = None
+    drill: Drill | None = None
 
     @property
     def parked(self) -> str | None:
@@ -137,6 +139,10 @@ class ServiceRun:
     def manifest_of(self, number: int) -> Manifest:
         """The manifest of a change's own revision; the one that guards now where none is kept."""
         return self.manifests.get(number, self.manifest)
+
+    def upstream_of(self, change: Change) -> Address | None:
+        """Where the first baseline listens, if somebody else runs it. What comes after is ours."""
+        return self.manifest_of(change.number).upstream if change.base is None else None
 
     def guards(self, number: int) -> tuple[Metric, ...]:
         """What a change is watched with: the live guards and what the change adds."""

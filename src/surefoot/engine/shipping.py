@@ -16,7 +16,7 @@ from surefoot.engine.memory import known
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import Study
 
-__all__ = ["Proposal", "propose", "refuse_distant_upstream"]
+__all__ = ["Proposal", "propose", "refuse_distant_upstream", "refuse_drill"]
 
 PATHS_SHOWN = 5
 
@@ -102,6 +102,11 @@ async def _tried_before(
     change = await known(outside, run, intent.again)
     if change is None:
         raise NotFound(f"{run.name} has no change {intent.again}.")
+    if change.placebo:
+        raise Refused(
+            f"{change.number} was a placebo: there is nothing in it to try again.",
+            cure=f"For another run: surefoot drill placebo {run.name}",
+        )
     if change.phase is not Phase.RESTORED:
         raise Refused(
             f"{change.number} is {change.phase}: only what was restored can be tried again.",
@@ -175,6 +180,33 @@ def refuse_distant_upstream(manifest: Manifest) -> None:
         )
 
 
+def refuse_drill(run: ServiceRun) -> None:
+    """Whether the live release can run beside itself now. Raises `Refused`."""
+    lane = run.lane
+    if lane.live is None:
+        raise Refused(
+            f"Nothing of {run.name} is live: there is nothing to run beside itself.",
+            cure="Type `surefoot adopt HEAD` in its folder.",
+        )
+    if run.upstream_of(lane.live):
+        raise Refused(
+            f"{lane.live.number} of {run.name} is a process that Surefoot did not start, and "
+            "cannot start once more.",
+            cure="Placebo runs begin to work with the first change that is live.",
+        )
+    if lane.harmful:
+        harmful = lane.harmful[-1].number
+        raise Refused(
+            f"{run.name} waits for the fix of {harmful}, and a placebo would be in its way.",
+            cure=f"Ship that first: surefoot ship --fixes {harmful}",
+        )
+    if lane.hold:
+        raise Refused(
+            f"{lane.hold.by} holds {run.name}: {lane.hold.because}",
+            cure=f'surefoot resume {run.name} --because "..."',
+        )
+
+
 def _not_twice(run: ServiceRun, revision: str) -> None:
     lane = run.lane
     if lane.ground and lane.ground.revision == revision:
@@ -197,10 +229,12 @@ def _base_of(run: ServiceRun, intent: Intent) -> Change | None:
     harmful = {one.number for one in lane.harmful}
     if lane.closed or intent.fixes in harmful or intent.again in harmful:
         return lane.ground
-    if lane.going:
-        return lane.going[-1]
-    if lane.exposed and lane.exposed.undo is None and lane.exposed.cause is None:
-        return lane.exposed
+    ahead = [one for one in lane.going if not one.placebo]
+    if ahead:
+        return ahead[-1]
+    exposed = lane.exposed
+    if exposed and not exposed.placebo and exposed.undo is None and exposed.cause is None:
+        return exposed
     return lane.ground
 
 

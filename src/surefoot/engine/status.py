@@ -11,9 +11,13 @@ __all__ = [
     "ChangeStatus",
     "DoctorFinding",
     "Harmed",
+    "LearnStatus",
+    "LearntStatus",
     "MetricStatus",
     "PartStatus",
+    "PhiStatus",
     "PlanStatus",
+    "RateStatus",
     "ServiceStatus",
     "Size",
     "Times",
@@ -129,7 +133,8 @@ class ChangeStatus:
     `sentence` is the one sentence of its state; `next` holds lines ready to copy; `exit_code` is
     what a follower exits with once it is set; `position` counts from 1 while it waits its turn;
     `forward_only`: it alters data, and of that no way back exists. `before_after` is a sentence
-    about what came with a live change that has nothing beside it any more: the weaker grade.
+    about what came with a live change that has nothing beside it any more: the weaker grade. A
+    `placebo` is the live release once more.
     """
 
     service: str
@@ -177,6 +182,7 @@ class ChangeStatus:
     soak_until_at: float | None
     before_after: str
     next: tuple[str, ...] = ()
+    placebo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +190,7 @@ class ServiceStatus:
     """A service as a person asks about it: what is live, exposed, waiting, and what it sees.
 
     `untold` says what last did not reach the team through `[notify]`, or is None. A hold without
-    `held_until_at` lasts until somebody resumes.
+    `held_until_at` lasts until somebody resumes. `drill` says what placebo runs are to come.
     """
 
     name: str
@@ -204,6 +210,7 @@ class ServiceStatus:
     next: tuple[str, ...] = ()
     untold: str | None = None
     held_until_at: float | None = None
+    drill: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +234,51 @@ class PlanStatus:
     position: int
     warnings: tuple[str, ...] = ()
     refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateStatus:
+    """How often placebo runs that came to a word were called worse: `low` to `high`, 95 %."""
+
+    runs: int
+    alarms: int
+    low: float
+    high: float
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhiStatus:
+    """How much more a metric scatters than independent requests would, and what told it."""
+
+    metric: str
+    phi: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LearnStatus:
+    """What was learnt of a service. `verified_s` is the median from first user to *verified*.
+
+    `ended_early` are placebo runs that somebody or something ended before their word.
+    """
+
+    service: str
+    false_alarms: RateStatus
+    verified: int
+    inconclusive: int
+    ended_early: int
+    verified_s: float | None
+    phis: tuple[PhiStatus, ...]
+    drill: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LearntStatus:
+    """What was learnt of each service, and how often a verdict is wrong in all of them."""
+
+    false_alarms: RateStatus
+    services: tuple[LearnStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)

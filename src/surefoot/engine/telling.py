@@ -3,6 +3,7 @@
 Translates what is known; decides nothing. No sentence names a person next to harm.
 """
 
+from dataclasses import asdict
 from itertools import pairwise
 
 from surefoot.analysis.beforeafter import in_words as before_after_in_words
@@ -15,6 +16,8 @@ from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Ph
 from surefoot.domain.risk import ONE_WAY
 from surefoot.domain.text import span
 from surefoot.domain.verdict import MetricReading, Reading, Word
+from surefoot.engine.drill import RAN
+from surefoot.engine.drill import in_words as drill_in_words
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
 from surefoot.engine.status import (
@@ -44,6 +47,7 @@ EXIT = {
     Phase.WITHDRAWN: 40,
 }
 UNDECIDED = 40
+EXIT_PLACEBO = {Word.VERIFIED: 0, Word.WORSE: 10}
 ASKS_A_PERSON = {WaitCause.HOLD, WaitCause.FIX, WaitCause.REBASE}
 
 
@@ -78,7 +82,15 @@ def entries_of(before: Change, after: Change, now: float) -> tuple[NewEntry, ...
         entries.append(_entry(after, now, "waits", after.because, told))
     elif before.step != after.step:
         entries.append(_entry(after, now, "step", after.because, {"step": after.step}))
+    ended = after.phase in FINAL and before.phase not in FINAL
+    if after.placebo and ended and not after.made_room:
+        entries.append(_entry(after, now, RAN, after.because, _taught(after)))
     return tuple(entries)
+
+
+def _taught(placebo: Change) -> dict[str, object]:
+    """What is kept of a run for ever; of one without a word, nothing."""
+    return asdict(placebo.taught) if placebo.taught else {}
 
 
 def _walked(start: Phase, end: Phase) -> list[tuple[Phase, Phase]]:
@@ -163,6 +175,7 @@ def change_status(
         soak_until_at=change.stamps.soak_until,
         before_after=_before_after(run, change),
         next=next_lines(lane, change),
+        placebo=change.placebo,
     )
 
 
@@ -221,6 +234,9 @@ def _exit_code(change: Change) -> int | None:
         return UNDECIDED
     if change.phase in EXPOSED and change.wait and change.wait.cause is WaitCause.PERSON:
         return UNDECIDED
+    if change.phase is Phase.RESTORED and change.placebo:
+        word = change.taught.word if change.taught else None
+        return EXIT_PLACEBO.get(word, UNDECIDED) if word else UNDECIDED
     return EXIT.get(change.phase)
 
 
@@ -296,7 +312,7 @@ def _expected_start(run: ServiceRun, change: Change, now: float) -> float | None
     slot = min(forecast(plan).verified.half, plan.time_limit)
     ahead = lane.position(change) - 1
     left = 0.0
-    if lane.exposed and lane.exposed.stamps.exposed_at:
+    if lane.exposed and lane.exposed.stamps.exposed_at and not lane.exposed.placebo:
         left = max(0.0, slot - (now - lane.exposed.stamps.exposed_at))
     return round(left + ahead * slot, 1)
 
@@ -344,12 +360,8 @@ def _undo_label(change: Change, took: str) -> str:
 
 def next_lines(lane: Lane, change: Change) -> tuple[str, ...]:
     """The lines that lead on, ready to copy."""
-    if change.phase is Phase.RESTORED and change.cause is Cause.HARM:
-        return _fix_lines(change)
-    if change.phase is Phase.RESTORED and change.cause is not Cause.CARRIED:
-        return ("surefoot ship", f"surefoot ship --again {change.number}")
     if change.phase is Phase.RESTORED:
-        return ("surefoot ship",)
+        return _after_restore(change)
     wait = change.wait
     if wait is None:
         return ()
@@ -366,6 +378,16 @@ def next_lines(lane: Lane, change: Change) -> tuple[str, ...]:
     if wait.cause is WaitCause.HOLD:
         return (f'surefoot resume {change.service} --because "..."',)
     return ()
+
+
+def _after_restore(change: Change) -> tuple[str, ...]:
+    if change.placebo:
+        return (f"surefoot learn {change.service}",)
+    if change.cause is Cause.HARM:
+        return _fix_lines(change)
+    if change.cause is Cause.CARRIED:
+        return ("surefoot ship",)
+    return ("surefoot ship", f"surefoot ship --again {change.number}")
 
 
 def _fix_lines(harmful: Change) -> tuple[str, ...]:
@@ -403,6 +425,7 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
         held_because=lane.hold.because if lane.hold else None,
         held_until_at=lane.hold.until if lane.hold else None,
         untold=run.untold,
+        drill=drill_in_words(run.drill, lane, now) if run.drill else None,
         requests_per_s=round(per_s, 2),
         error_rate=errors,
         watched_s=run.watch.history.seconds,

@@ -11,6 +11,7 @@ from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import Change
 from surefoot.domain.errors import SurefootError
 from surefoot.domain.lifecycle import Phase
+from surefoot.engine.drill import DRILLED, LARGEST_DRILL, drill_from
 from surefoot.engine.driver import Driver
 from surefoot.engine.evidence import has_evidence, read_evidence
 from surefoot.engine.memory import load_manifests
@@ -23,6 +24,7 @@ __all__ = ["wake_up"]
 
 log = logging.getLogger(__name__)
 RECALLED_S = 3600.0
+PLACEBOS_S = 7 * 24 * 3600.0  # how much both scatter is the host's doing more than the hour's
 
 
 async def wake_up(driver: Driver) -> None:
@@ -49,6 +51,8 @@ async def _load(driver: Driver, record: ServiceRecord) -> ServiceRun:
     run = ServiceRun(record, manifest, Watch(folder))
     for change in await driver.outside.store.changes(record.name):
         run.changes[change.number] = change
+    entries = await driver.outside.store.recent(record.name, DRILLED, 1 + LARGEST_DRILL)
+    run.drill = drill_from(reversed(entries))
     await load_manifests(driver.outside, run)
     if run.lane.ground:
         run.manifest = run.standing(run.lane.ground)
@@ -74,14 +78,21 @@ async def _bring_back(driver: Driver, run: ServiceRun) -> None:
 
 
 def _recall(driver: Driver, run: ServiceRun) -> None:
-    """What rollouts of the last hour tell of the live release spares the next change a minute."""
-    since = driver.outside.clock.now() - RECALLED_S
+    """What rollouts of the last hour tell of the live release spares the next change a minute.
+
+    Of placebo runs more is recalled: how much the same release scatters beside itself.
+    """
+    now = driver.outside.clock.now()
     for change in sorted(run.changes.values(), key=lambda one: one.stamps.exposed_at or 0.0):
-        at = change.stamps.exposed_at
-        if at is None or at < since or not has_evidence(run.watch.evidence(change.number)):
+        at, over = change.stamps.exposed_at, change.phase is Phase.RESTORED
+        if at is None or not has_evidence(run.watch.evidence(change.number)):
             continue
         try:
-            run.watch.recall(change.number, harmless=change.phase is Phase.VERIFIED)
+            if at >= now - RECALLED_S:
+                harmless, placebo = change.phase is Phase.VERIFIED, change.placebo and over
+                run.watch.recall(change.number, harmless=harmless, placebo=placebo)
+            elif change.placebo and at >= now - PLACEBOS_S:
+                run.watch.recall_placebo(change.number)
         except SurefootError as error:
             log.warning("%s %s: its evidence cannot be read: %s", run.name, change.number, error)
 

@@ -207,7 +207,7 @@ class Watch:
             exposure.write((GapRow(t=now - exposure.began, gap=gap),))
         self.exposure, self.last_tick = exposure, now
 
-    def recall(self, change: int, *, harmless: bool) -> None:
+    def recall(self, change: int, *, harmless: bool, placebo: bool = False) -> None:
         """After a restart: what the live release did beside this change is known from its file."""
         plan, rows = read_evidence(self.evidence(change))
         pair, before = Pair(), self.watched_s
@@ -216,8 +216,17 @@ class Watch:
             self.watched_s = max(self.watched_s, before + row.t)
             if row.t >= plan.warm_up:
                 pair.feed(row)
-        if harmless:
-            self.history.learn(pair)
+        if harmless or placebo:
+            self.history.learn(pair, placebo=placebo)
+
+    def recall_placebo(self, change: int) -> None:
+        """After a restart: how old and old scattered side by side, however long ago."""
+        plan, rows = read_evidence(self.evidence(change))
+        pair = Pair()
+        for row in rows:
+            if row.t >= plan.warm_up:
+                pair.feed(row)
+        self.history.learn(pair, placebo=True)
 
     def shared(self, change: int, share: float, now: float) -> None:
         """What the proxy says: its answer to an order may be lost, and the order obeyed."""
@@ -244,10 +253,13 @@ class Watch:
         self.going_back = False
         self.after_undo.clear()
 
-    def learn(self) -> None:
-        """The change was verified: how both releases scattered side by side is worth knowing."""
-        if self.exposure:
-            self.history.learn(self.exposure.pair)
+    def learn(self, change: Change) -> None:
+        """How both releases scattered side by side is worth knowing.
+
+        To be asked of what was verified, and of a placebo whatever was seen of it.
+        """
+        if self.exposure and self.exposure.change == change.number:
+            self.history.learn(self.exposure.pair, placebo=change.placebo)
 
     def begin_soak(self, *, fresh: bool = False) -> None:
         """Late harm is judged against what the live release was known to do; `fresh`: as of now."""

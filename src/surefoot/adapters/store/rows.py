@@ -25,8 +25,9 @@ __all__ = [
     "token_from",
 ]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Raised with every alteration of `Change` that an older Surefoot would misread."""
+BEFORE_PLACEBOS = 1  # what this one still writes of changes that an older Surefoot reads rightly
 
 Row = Mapping[str, Any]
 
@@ -42,7 +43,7 @@ def change_row(change: Change, now: float) -> dict[str, Any]:
         "number": change.number,
         "phase": change.phase.value,
         "state": _json(change),
-        "state_version": STATE_VERSION,
+        "state_version": _version(change),
         "updated_at": now,
         "archived": False,
         "proposed_at": change.stamps.proposed_at,
@@ -116,18 +117,24 @@ def token_from(row: Row) -> Token:
 
 def kept_as_bytes(kept: Sequence[Saved]) -> bytes:
     """Transactions that wait for the store, as the journal keeps them."""
-    return msgspec.json.encode({"version": STATE_VERSION, "kept": kept})
+    versions = [_version(change) for saved in kept for change in saved.changes]
+    version = max(versions, default=BEFORE_PLACEBOS)
+    return msgspec.json.encode({"version": version, "kept": kept})
 
 
 def kept_from(data: bytes) -> tuple[Saved, ...]:
     """The transactions of a journal; none where this version cannot read it."""
     try:
         record = json.loads(data) if data else {}
-        if record.get("version") != STATE_VERSION:
+        if record.get("version") not in {BEFORE_PLACEBOS, STATE_VERSION}:
             return ()
         return msgspec.convert(record["kept"], tuple[Saved, ...])
     except (json.JSONDecodeError, msgspec.ValidationError):
         return ()
+
+
+def _version(change: Change) -> int:
+    return STATE_VERSION if change.placebo else BEFORE_PLACEBOS
 
 
 def _json(value: object) -> str:
