@@ -38,9 +38,13 @@ from surefoot.engine.status import (
     ChangeStatus,
     DoctorFinding,
     Harmed,
+    LearnStatus,
+    LearntStatus,
     MetricStatus,
     PartStatus,
+    PhiStatus,
     PlanStatus,
+    RateStatus,
     ServiceStatus,
     Size,
     Times,
@@ -329,6 +333,26 @@ class Recorded:
         self._record("resume", because, by, service, None)
         self.known[service] = replace(await self.service(service), held_because=None)
         return self.known[service]
+
+    async def drill_placebo(
+        self, service: str, times: int, every_s: float, by: Person
+    ) -> ServiceStatus:
+        known = await self.service(service)
+        if known.held_because:
+            raise Refused(f"{service} is held.", cure="surefoot resume")
+        self._record("drill", (times, every_s), by, service, None)
+        drill = f"To come: {times}, {every_s:.0f} s apart, ordered by {by.name}." if times else None
+        self.known[service] = replace(known, drill=drill)
+        return self.known[service]
+
+    async def learn(self, service: str | None = None) -> LearntStatus:
+        known = [await self.service(service)] if service else list(self.known.values())
+        rate = RateStatus(3, 0, 0.0, 0.71, "none in 3 placebo runs: at most 71 % (95 %)")
+        phis = (PhiStatus("errors", 1.35, "placebo runs"),)
+        services = tuple(
+            LearnStatus(one.name, rate, 2, 1, 1, 61.5, phis, one.drill) for one in known
+        )
+        return LearntStatus(rate, services)
 
     async def approve(self, number: int, by: Person) -> ChangeStatus:
         seen = await self.change(number)

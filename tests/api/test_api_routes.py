@@ -21,6 +21,7 @@ BODIES = {
     "ship": {"revision": REVISION, "why": "stays out"},
     "hold": {"because": "market day"},
     "resume": {"because": "market day is over"},
+    "drill_placebo": {"times": 2, "every_s": 86_400},
     "accept": {"because": "we looked at it"},
     "ask": {"question": "And in winter time?"},
     "new_token": {"name": "Cy Example", "email": "cy@example.org"},
@@ -109,6 +110,27 @@ def test_what_is_shipped_arrives_whole(control: Recorded, api: Served) -> None:
     assert order.intent.expect == ("export_p95 falls by 10%",)
     assert order.intent.forward_only
     assert not order.adopt
+
+
+def test_placebo_runs_are_ordered_and_ended(control: Recorded, api: Served) -> None:
+    """How many and how often reach the control plane; none, none at once and forever do not."""
+    place = "/v1/services/shop/drill/placebo"
+    assert api.send("POST", place, {"times": 2, "every_s": 86_400})[1]["drill"]
+    assert control.orders[-1] == ("drill", (2, 86_400.0))
+    assert api.send("DELETE", place)[1]["drill"] is None
+    assert control.orders[-1] == ("drill", (0, 0.0))
+    for body in ({"times": 0}, {"times": 1001}, {"every_s": -1}, {"every": 1}):
+        assert api.send("POST", place, body)[0] == 422
+    assert api.send("POST", "/v1/services/none/drill/placebo", {})[0] == 404
+
+
+def test_what_was_learnt_is_told_of_one_service_or_all(api: Served) -> None:
+    """With the rate of false alarms, its interval, and phi with its source."""
+    _, learnt, _ = api.send("GET", "/v1/learn?service=shop")
+    (shop,) = learnt["services"]
+    assert (shop["service"], shop["false_alarms"]["high"]) == ("shop", 0.71)
+    assert shop["phis"] == [{"metric": "errors", "phi": 1.35, "source": "placebo runs"}]
+    assert api.send("GET", "/v1/learn?service=none")[0] == 404
 
 
 def test_the_log_takes_every_filter(control: Recorded, api: Served) -> None:

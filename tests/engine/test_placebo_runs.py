@@ -3,13 +3,14 @@
 import pytest
 from engine_world import ANA, BO, NO_REVIEW, OWN, World, manifest
 
-from surefoot.domain.change import Cause
+from surefoot.domain.change import Cause, Intent
 from surefoot.domain.errors import Refused
 from surefoot.domain.lifecycle import Phase
+from surefoot.engine.control import ShipOrder
 from surefoot.engine.status import LearnStatus
 from surefoot.testing import Behaviour
 
-DAY_S = 86_400.0
+HOUR_S, DAY_S = 3_600.0, 86_400.0
 
 
 async def drill(world: World, times: int = 1, every_s: float = 0.0) -> int:
@@ -186,16 +187,16 @@ async def test_a_new_daemon_takes_a_placebo_on(world: World, phase: Phase):
 
 
 async def test_runs_follow_one_another_at_the_pace_that_was_ordered(world: World):
-    """The second a day after the first, the third never: somebody ended it."""
+    """The second an hour after the first, the third never: somebody ended it."""
     await world.open()
-    first = await drill(world, times=3, every_s=DAY_S)
+    first = await drill(world, times=3, every_s=HOUR_S)
     await world.until_settled(first, within=300)
     ended = world.change(first).stamps.ended_at
     said = (await world.desk.service("shop")).drill
-    assert said == "2 placebo runs to come, ordered by Bo: the next in 24 h."
-    await world.until(lambda: len(placebos(world)) == 2, within=DAY_S + 60)
+    assert said == "To come: 2 placebo runs, one every 60 min, ordered by Bo: the next in 60 min."
+    await world.until(lambda: len(placebos(world)) == 2, within=HOUR_S + 60)
     second = placebos(world)[-1]
-    assert world.change(second).stamps.proposed_at - ended == pytest.approx(DAY_S, abs=10)
+    assert world.change(second).stamps.proposed_at - ended == pytest.approx(HOUR_S, abs=10)
     assert (await world.until_settled(second, within=300)).taught.word == "verified"
     status = await world.desk.drill_placebo("shop", 0, 0.0, BO)
     assert status.drill is None
@@ -208,15 +209,61 @@ async def test_the_first_look_may_find_that_a_change_was_quicker(world: World):
     change = await world.ship()
     status = await world.desk.drill_placebo("shop", 1, 0.0, BO)
     assert (
-        status.drill == f"1 placebo run to come, ordered by Bo: the next after {change}, "
+        status.drill == f"To come: 1 placebo run, ordered by Bo: the next after {change}, "
         "which is on its way."
     )
     assert (await world.until_settled(change)).phase is Phase.VERIFIED
     assert placebos(world) == []
 
 
+async def test_the_doctor_says_how_often_it_is_wrong_or_what_to_type(world: World):
+    """Unmeasured is no fault, and no pass either: the line to type stands beside it."""
+    await world.open()
+    before = {one.name: one for one in await world.desk.doctor()}["shop false alarms"]
+    assert (before.ok, before.says) == (True, "Unmeasured: no placebo ran yet.")
+    assert before.cure.startswith("surefoot drill placebo shop")
+    await world.until_settled(await drill(world), within=300)
+    after = {one.name: one for one in await world.desk.doctor()}["shop false alarms"]
+    assert (after.ok, after.cure) == (True, "")
+    assert after.says == "None in 1 placebo run: at most 98 % (95 %)."
+
+
+async def test_runs_of_the_last_week_are_known_to_a_new_daemon(world: World):
+    """What rollouts told of yesterday is over; how the same release scatters is not."""
+    await world.open()
+    await world.until_settled(await drill(world), within=300)
+    blocks = len(world.run().watch.history._placebos[0])
+    await world.end()
+    world.production.ask("shop", 0.0)
+    await world.clock.sleep(DAY_S)
+    await world.up()
+    await world.live(1)
+    history = world.run().watch.history
+    assert [len(pair) for pair in history._placebos] == [blocks]
+    assert history.seconds < 10
+    await world.end()
+    await world.clock.sleep(7 * DAY_S)
+    await world.up()
+    await world.live(1)
+    assert not world.run().watch.history._placebos
+
+
+async def test_what_somebody_else_runs_is_no_placebo(world: World):
+    """Surefoot stands in front of it and cannot start it a second time."""
+    text = manifest("shop", 8080, NO_REVIEW).replace(
+        "[release]", 'upstream = "127.0.0.1:9000"\n[release]'
+    )
+    first = world.scm.commit("shop", "first", {"surefoot.toml": text}, by=ANA)
+    await world.desk.register("shop", "", text, ANA)
+    await world.desk.ship(ShipOrder("shop", first, Intent("first"), adopt=True), ANA)
+    world.tips["shop"] = first
+    await world.until(lambda: world.change(0).phase is Phase.ADOPTED, within=60)
+    with pytest.raises(Refused, match="cannot start once more"):
+        await world.desk.drill_placebo("shop", 1, 0.0, BO)
+
+
 async def test_no_placebo_is_ordered_where_none_may_run(world: World):
-    """Nothing live, a hold, open harm, or a process of somebody else's: each with its cure."""
+    """Nothing live, a hold, or open harm: each with its cure."""
     await world.desk.register("till", "", manifest("till", 8081), ANA)
     with pytest.raises(Refused, match="nothing to run beside itself"):
         await world.desk.drill_placebo("till", 1, 0.0, BO)

@@ -10,6 +10,7 @@ from surefoot.api.wire import (
     Changes,
     Done,
     Down,
+    DrillPlacebo,
     Findings,
     Followed,
     HoldFor,
@@ -31,7 +32,7 @@ from surefoot.api.wire import (
 )
 from surefoot.domain.change import Intent, Person
 from surefoot.engine.control import Health, ShipOrder
-from surefoot.engine.status import ChangeStatus, PlanStatus, ServiceStatus
+from surefoot.engine.status import ChangeStatus, LearntStatus, PlanStatus, ServiceStatus
 from surefoot.ports import Entry, LogQuery
 
 __all__ = ["ROUTES"]
@@ -99,6 +100,22 @@ async def _hold(call: Call[HoldFor]) -> ServiceStatus:
 async def _resume(call: Call[Reason]) -> ServiceStatus:
     """Open the lane again."""
     return await call.control.resume(call.name, call.by, call.asked.because)
+
+
+async def _drill_placebo(call: Call[DrillPlacebo]) -> ServiceStatus:
+    """Run the live release beside itself."""
+    asked = call.asked
+    return await call.control.drill_placebo(call.name, asked.times, asked.every_s, call.by)
+
+
+async def _drill_no_placebo(call: Call[Nothing]) -> ServiceStatus:
+    """End what is left of an order for placebo runs."""
+    return await call.control.drill_placebo(call.name, 0, 0.0, call.by)
+
+
+async def _learn(call: Call[WhichService]) -> LearntStatus:
+    """How often a verdict is wrong here, and what was learnt."""
+    return await call.control.learn(call.asked.service)
 
 
 async def _log(call: Call[LogAsked]) -> Changes:
@@ -200,6 +217,9 @@ ROUTES: tuple[Operation[Any], ...] = (
     Operation("POST", f"{_SERVICE}/undo", Said, ChangeStatus, _undo_service),
     Operation("POST", f"{_SERVICE}/hold", HoldFor, ServiceStatus, _hold),
     Operation("POST", f"{_SERVICE}/resume", Reason, ServiceStatus, _resume),
+    Operation("POST", f"{_SERVICE}/drill/placebo", DrillPlacebo, ServiceStatus, _drill_placebo),
+    Operation("DELETE", f"{_SERVICE}/drill/placebo", Nothing, ServiceStatus, _drill_no_placebo),
+    Operation("GET", "/v1/learn", WhichService, LearntStatus, _learn),
     Operation("GET", "/v1/changes", LogAsked, Changes, _log),
     Operation("GET", _CHANGE, WhichService, ChangeStatus, _change),
     Operation("POST", f"{_CHANGE}/undo", Said, ChangeStatus, _undo),

@@ -16,6 +16,7 @@ __all__ = [
     "Changes",
     "Done",
     "Down",
+    "DrillPlacebo",
     "Findings",
     "Followed",
     "HoldFor",
@@ -83,6 +84,13 @@ class HoldFor(Struct, forbid_unknown_fields=True, frozen=True):
 
     because: Sentence
     for_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] | None = None
+
+
+class DrillPlacebo(Struct, forbid_unknown_fields=True, frozen=True):
+    """So many placebo runs, each `every_s` seconds, a year at most, after the one before."""
+
+    times: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    every_s: Annotated[float, Meta(ge=0, le=366 * 86_400)] = 0.0
 
 
 class Said(Struct, forbid_unknown_fields=True, frozen=True):

@@ -34,6 +34,8 @@ COMMANDS = {
     "resume": ("surefoot.cli.orders:resume", "Open the lane of a service again."),
     "review": ("surefoot.cli.orders:review", "Read, approve or ask about a change."),
     "log": ("surefoot.cli.looks:log", "List changes, one a line."),
+    "learn": ("surefoot.cli.drills:learn", "Say how often it is wrong here, and what it learnt."),
+    "drill": ("surefoot.cli.drills:drill", "Try on a live service what must hold."),
     "up": ("surefoot.cli.running:up", "Start the control plane on this host."),
     "down": ("surefoot.cli.running:down", "Stop the control plane; users stay served."),
     "token": ("surefoot.cli.running:token", "Give, list and close people's keys."),

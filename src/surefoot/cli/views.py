@@ -15,9 +15,13 @@ __all__ = [
     "EntryView",
     "FindingView",
     "HarmedView",
+    "LearnView",
+    "LearntView",
     "MetricView",
     "PartView",
+    "PhiView",
     "PlanView",
+    "RateView",
     "ServiceView",
     "SizeView",
     "TimesView",
@@ -173,6 +177,7 @@ class ServiceView(msgspec.Struct, frozen=True):
     next: tuple[str, ...]
     untold: str | None = None
     held_until_at: float | None = None
+    drill: str | None = None
 
 
 class PlanView(msgspec.Struct, frozen=True):
@@ -195,6 +200,40 @@ class PlanView(msgspec.Struct, frozen=True):
     position: int
     warnings: tuple[str, ...]
     refused: str | None
+
+
+class RateView(msgspec.Struct, frozen=True):
+    """How often old beside old was called worse."""
+
+    says: str
+
+
+class PhiView(msgspec.Struct, frozen=True):
+    """How much a metric scatters, and what told it."""
+
+    metric: str
+    phi: float
+    source: str
+
+
+class LearnView(msgspec.Struct, frozen=True):
+    """What was learnt of a service."""
+
+    service: str
+    false_alarms: RateView
+    verified: int
+    inconclusive: int
+    ended_early: int
+    verified_s: float | None
+    phis: tuple[PhiView, ...]
+    drill: str | None
+
+
+class LearntView(msgspec.Struct, frozen=True):
+    """What was learnt of each service, and of all of them."""
+
+    false_alarms: RateView
+    services: tuple[LearnView, ...]
 
 
 class FindingView(msgspec.Struct, frozen=True):

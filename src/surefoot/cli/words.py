@@ -3,12 +3,14 @@
 A meaning never stands in a colour or a sign alone: each line holds the word.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from surefoot.cli.figures import moment, percent, span
 from surefoot.cli.views import (
     ChangeView,
     EntryView,
+    LearntView,
+    LearnView,
     LevelView,
     MetricView,
     PlanView,
@@ -22,6 +24,7 @@ __all__ = [
     "change_lines",
     "ending",
     "heading",
+    "learnt_lines",
     "log_line",
     "metric_line",
     "parts_line",
@@ -39,6 +42,7 @@ __all__ = [
 _SERVING = ("verified", "accepted", "adopted")
 _FILES_SHOWN = 12
 _PLAIN = 100.0  # of evidence: a direction that is no luck
+_DRILL = "surefoot drill placebo"
 
 
 # --- figures -----------------------------------------------------------------------------------
@@ -184,6 +188,8 @@ def service_lines(service: ServiceView, changes: Iterable[ChangeView]) -> list[s
         lines.append(f'  Next: surefoot resume {service.name} --because "..."')
     if service.untold:
         lines.append(f"  {service.untold}")
+    if service.drill:
+        lines.append(f"  {service.drill}")
     for change in changes:
         lines.append(f"  {progress_line(change)}")
         if change.position and change.expected_start_s is not None:
@@ -192,6 +198,28 @@ def service_lines(service: ServiceView, changes: Iterable[ChangeView]) -> list[s
             )
     lines.append(way_back(service.undo, f"surefoot undo --service {service.name}"))
     return lines + _next(service.next)
+
+
+def learnt_lines(learnt: LearntView) -> list[str]:
+    """How often a verdict is wrong here, and how much each metric scatters."""
+    lines = [line for service in learnt.services for line in _learn_lines(service)]
+    if len(learnt.services) > 1:
+        lines.append(f"False alarms of all services: {learnt.false_alarms.says}.")
+    return lines or ["No service is known yet."]
+
+
+def _learn_lines(service: LearnView) -> Iterator[str]:
+    yield service.service
+    yield f"  False alarms: {service.false_alarms.says}."
+    if service.verified or service.inconclusive or service.ended_early:
+        median = f", half of them within {span(service.verified_s)}" if service.verified_s else ""
+        yield (
+            f"  Verified {service.verified}{median}; inconclusive {service.inconclusive}; "
+            f"ended before their word {service.ended_early}."
+        )
+    for phi in service.phis:
+        yield f"  {phi.metric:<18} phi {phi.phi:>5.2f}   learnt from {phi.source}"
+    yield f"  {service.drill}" if service.drill else f"  Next: {_DRILL} {service.service}"
 
 
 def change_lines(change: ChangeView) -> list[str]:

@@ -66,9 +66,9 @@ class _Ordered:
 
 def order_of(service: str, times: int, every_s: float, by: Person, now: float) -> NewEntry:
     """The ledger's entry of an order for placebo runs; 0 of them: no more."""
-    each = f", one every {span(every_s)}" if every_s and times > 1 else ""
-    runs = "1 placebo run" if times == 1 else f"{times} placebo runs"
-    says = f"{by.name} orders {runs}{each}." if times else f"{by.name} ends the placebo runs."
+    says = f"{by.name} ends the placebo runs."
+    if times:
+        says = f"{by.name} orders {_runs(times, every_s)}."
     data = msgspec.to_builtins(_Ordered(by, times, every_s))
     return NewEntry(now, service, None, ORDERED, says, by=str(by), data=data)
 
@@ -102,12 +102,17 @@ def is_due(drill: Drill | None, lane: Lane, now: float) -> bool:
 
 def in_words(drill: Drill, lane: Lane, now: float) -> str:
     """What is left of an order, and what it waits for."""
-    runs = "1 placebo run" if drill.left == 1 else f"{drill.left} placebo runs"
-    said = f"{runs} to come, ordered by {drill.by.name}"
+    said = f"To come: {_runs(drill.left, drill.every_s)}, ordered by {drill.by.name}"
     if drill.due_at > now:
         return f"{said}: the next in {span(drill.due_at - now)}."
     first = comes_before_a_placebo(lane, now)
     return f"{said}: the next after {first}." if first else f"{said}."
+
+
+def _runs(times: int, every_s: float) -> str:
+    if times == 1:
+        return "1 placebo run"
+    return f"{times} placebo runs" + (f", one every {span(every_s)}" if every_s else "")
 
 
 def a_placebo(live: Change, number: int, by: Person, now: float) -> Change:
