@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import BO, NOW, WELL, a_change, exposed, facts, live, reading, ready
+from people import BO, DONE, NOW, WELL, a_change, exposed, facts, live, reading, ready
 
-from surefoot.domain.change import Cause, Change, Intent, Order
-from surefoot.domain.facts import GiveBack, Route, World
+from surefoot.domain.change import Cause, Change, Intent, Order, Parts
+from surefoot.domain.facts import GiveBack, Prepare, Route, World
 from surefoot.domain.journey import decide
 from surefoot.domain.lane import Hold, lane_of
 from surefoot.domain.lifecycle import FINAL, LIVE, UNEXPOSED, Phase
@@ -87,6 +87,18 @@ def test_each_word_ends_a_placebo_by_the_way_of_an_undo(word, late, told):
     expected = Word.INCONCLUSIVE if late else word
     assert (after.taught.word, after.taught.seconds) == (expected, 20 + late)
     assert not after.made_room
+
+
+def test_nothing_of_a_placebo_is_checked_reviewed_or_built():
+    """It is what is live; so it says, and only its processes are prepared."""
+    below = live(1)
+    begun = decide(facts(placebo(2, below, Phase.PROPOSED), below))
+    assert begun.acts == ()
+    because = "Placebo, 1 beside 1. Nothing in it is new to check, review or build."
+    assert begun.change.because == because
+    done = Parts(checks=DONE, review=DONE, build=DONE)
+    ready_to_go = placebo(2, below, Phase.GETTING_READY, parts=done)
+    assert decide(facts(ready_to_go, below)).acts == (Prepare(),)
 
 
 def test_what_the_keeper_or_a_person_ended_taught_nothing():

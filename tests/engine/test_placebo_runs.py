@@ -35,6 +35,8 @@ async def test_a_placebo_is_verified_and_gone(world: World):
     number = await drill(world)
     await world.until_phase(number, Phase.VERIFYING, within=200)
     assert world.share(number) == 0.5
+    said = (await world.desk.service("shop")).drill
+    assert said == f"To come: 1 placebo run, ordered by Bo: {number} is under way."
     placebo = await world.until_settled(number, within=300)
     assert (placebo.phase, placebo.cause) == (Phase.RESTORED, Cause.PLACEBO)
     assert placebo.because.startswith("Placebo, 0 beside 0. Verified: errors at most ")

@@ -40,7 +40,7 @@ def placebo(
     place = f"/v1/services/{name}/drill/placebo"
     if stop:
         raw = asked.delete(place)
-        lines = [f"No placebo run of {name} is to come."]
+        lines = [f"No further placebo run of {name} will begin."]
     else:
         raw = asked.post(place, {"times": times, "every_s": every_s or 0.0})
         lines = [view(raw, ServiceView).drill or "Ordered."]

@@ -44,8 +44,11 @@ def as_placebo(facts: Facts, decision: Decision) -> Decision:
     if before.phase in CLIMBING:
         return _in_words(_ending(facts, decision) or decision)
     if before.phase is not after.phase is Phase.RESTORED:
-        back = f"{before.because} All users are on {before.base_number} again.".lstrip()
+        back = f"{before.because.rstrip('.')}. All users are on {before.base_number} again."
         decision = replace(decision, change=replace(after, because=back))
+    if before.phase is Phase.PROPOSED and after.phase is Phase.GETTING_READY:
+        told = "Nothing in it is new to check, review or build."
+        decision = replace(decision, change=replace(after, because=told))
     return _in_words(decision)
 
 

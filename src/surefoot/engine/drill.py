@@ -94,19 +94,25 @@ def drill_after(drill: Drill | None, entry: Entry) -> Drill | None:
 
 def is_due(drill: Drill | None, lane: Lane, now: float) -> bool:
     """Whether a placebo may begin: its time has come, and the lane has nothing else to do."""
-    if drill is None or now < drill.due_at or lane.exposed:
+    if drill is None or now < drill.due_at or _under_way(lane):
         return False
-    waits = any(one.placebo for one in lane.waiting)
-    return not waits and comes_before_a_placebo(lane, now) is None
+    return comes_before_a_placebo(lane, now) is None
 
 
 def in_words(drill: Drill, lane: Lane, now: float) -> str:
     """What is left of an order, and what it waits for."""
     said = f"To come: {_runs(drill.left, drill.every_s)}, ordered by {drill.by.name}"
+    if under_way := _under_way(lane):
+        return f"{said}: {under_way.number} is under way."
     if drill.due_at > now:
         return f"{said}: the next in {span(drill.due_at - now)}."
     first = comes_before_a_placebo(lane, now)
     return f"{said}: the next after {first}." if first else f"{said}."
+
+
+def _under_way(lane: Lane) -> Change | None:
+    on_their_way = (*((lane.exposed,) if lane.exposed else ()), *lane.waiting)
+    return next((one for one in on_their_way if one.placebo), None)
 
 
 def _runs(times: int, every_s: float) -> str:
