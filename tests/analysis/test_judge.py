@@ -512,3 +512,30 @@ def test_bare_evidence_is_near_the_information_bound():
                 capital.step(1.0, counts[0], counts[1], 0.0)
         times.append(t)
     assert sum(times) / len(times) <= 2 * bound
+
+
+def test_arms_that_swap_their_parts_are_compared_as_before():
+    """A share that turns from a tenth to nine tenths is neither harm nor an overflow."""
+    rows = [ShareRow(0, 0.1), ShareRow(100.5, 0.9)]
+    for t in range(1, 301):
+        canary = 20 if t <= 100 else 180
+        rows.append(RatioTick(t, "errors", Arm.CANARY, canary * (t % 5 == 0) // 20, canary))
+        rows.append(
+            RatioTick(t, "errors", Arm.BASELINE, (200 - canary) * (t % 5 == 0) // 20, 200 - canary)
+        )
+    rows.sort(key=lambda row: row.t)
+    reading = judged(PLAN, rows)
+    assert reading.word is Word.VERIFIED
+    assert reading.evidence < 1
+
+
+@pytest.mark.parametrize("missed", [Arm.CANARY, Arm.BASELINE])
+def test_ticks_that_one_arm_misses_bring_nothing(missed):
+    """Every other tick is missing of one arm: what is left is judged as if that were all."""
+    rows = steady(200, (1, 100), (1, 100))
+    kept = [
+        row for row in rows if not (isinstance(row, RatioTick) and row.arm is missed and row.t % 2)
+    ]
+    whole = [row for row in rows if not (isinstance(row, RatioTick) and row.t % 2)]
+    assert judged(PLAN, kept).evidence == pytest.approx(judged(PLAN, whole).evidence, rel=0.05)
+    assert judged(PLAN, kept).word is judged(PLAN, whole).word

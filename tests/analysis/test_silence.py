@@ -120,3 +120,23 @@ def test_another_metric_that_counts_is_an_answer():
         for arm in ("canary", "baseline")
     ]
     assert judged(SHARED, *baseline(180, 40), *orders).word is not Word.WORSE
+
+
+def test_an_instance_that_falls_silent_beside_others_is_said():
+    """It is named with its last moment, and is no verdict; one that speaks again is forgotten."""
+    rows = [
+        gauge(t, arm, name) for t in range(1, 61) for arm in ("canary", "baseline") for name in "ab"
+    ]
+    quiet = [
+        row
+        for row in rows
+        if not (row["arm"] == "canary" and row["instance"] == "b" and row["t"] > 20)
+    ]
+    reading = judged(SHARED, *quiet)
+    assert reading.word is not Word.WORSE
+    (warning,) = reading.warnings
+    assert warning.startswith(
+        "Instance b of the canary gave no sample after 20 s, while others did"
+    )
+    assert judged(SHARED, *rows).warnings == ()
+    assert judged(SHARED, *quiet, gauge(60, "canary", "b")).warnings == ()

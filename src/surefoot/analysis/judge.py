@@ -18,7 +18,7 @@ from surefoot.analysis.margins import GATE_PART
 from surefoot.analysis.opentick import OpenTick
 from surefoot.analysis.plan import SMALLEST_SHARE, JudgePlan, settle
 from surefoot.analysis.promises import promises
-from surefoot.analysis.silence import Silence
+from surefoot.analysis.silence import Instances, Silence
 from surefoot.analysis.ticks import Arm, Fact, Row
 from surefoot.analysis.tracks import LatencyTrack, Moment, RatioTrack, Totals, Track
 from surefoot.analysis.weights import Weights, split
@@ -28,6 +28,7 @@ from surefoot.analysis.words import (
     lacking_in_words,
     not_seen,
     share_in_words,
+    silent_in_words,
     verified,
     warnings,
     worse,
@@ -85,6 +86,7 @@ class Judge:
         self._gauges = {one.name: GaugeTest() for one in plan.metrics if one.kind == "gauge"}
         self._promises = promises(plan, self._gauges)
         self._silence = Silence(plan)
+        self._instances = Instances(plan.interval or 1.0)
         self._speaks_at = speaks_at
         self._least_share = plan.steps[0] if plan.steps else SMALLEST_SHARE
         self._strata = {metric.name: metric.strata for metric in plan.metrics if metric.strata}
@@ -158,8 +160,10 @@ class Judge:
     def _step(self, moment: Moment, tick: OpenTick) -> None:
         for track in self._tracks.values():
             track.step(moment, tick)
-        if self._gauges and moment.judged:
-            self._step_gauges(moment, tick)
+        if tick.gauges:
+            self._instances.step(moment.at, tick)
+            if moment.judged:
+                self._step_gauges(moment, tick)
         for promise in self._promises:
             promise.step(moment, tick)
         if self._weights.share and moment.judged:
@@ -336,7 +340,10 @@ class Judge:
             gate=self._gate,
             ratio=decision.ratio,
             metrics=tuple(self._metric_reading(metric.name) for metric in self.plan.metrics),
-            warnings=tuple(one for track in self._tracks.values() for one in warnings(track)),
+            warnings=(
+                *(one for track in self._tracks.values() for one in warnings(track)),
+                *silent_in_words(self._instances.silent),
+            ),
         )
 
     @property

@@ -29,13 +29,25 @@ class OpenTick:
     Those of a metric with strata are kept apart as well; rows of none of its strata are one more.
     """
 
-    __slots__ = ("_parts", "_strata", "baseline", "canary", "facts", "gap", "gauges", "share", "t")
+    __slots__ = (
+        "_parts",
+        "_strata",
+        "baseline",
+        "canary",
+        "facts",
+        "gap",
+        "gauges",
+        "instances",
+        "share",
+        "t",
+    )
 
     def __init__(self, t: float, strata: Strata) -> None:
         self.t = t
         self.canary: dict[str, Counted] = {}
         self.baseline: dict[str, Counted] = {}
         self.gauges: dict[tuple[str, Arm], list[float]] = {}
+        self.instances: set[str] = set()  # of the canary, that gave a sample
         self.facts: list[Fact] = []
         self.share: float | None = None
         self.gap = 0.0
@@ -56,6 +68,8 @@ class OpenTick:
                 self._add_part(row)
         elif isinstance(row, GaugeTick):
             self.gauges.setdefault((row.metric, row.arm), []).append(row.value)
+            if row.arm is CANARY and row.instance is not None:
+                self.instances.add(row.instance)
         elif isinstance(row, ShareRow):
             self.share = row.share
         elif isinstance(row, FactRow):

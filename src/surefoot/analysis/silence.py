@@ -12,11 +12,12 @@ from surefoot.analysis.opentick import Counted, OpenTick
 from surefoot.analysis.plan import JudgePlan
 from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick
 
-__all__ = ["Silence"]
+__all__ = ["Instances", "Silence"]
 
 INTERVALS = 2.0
 SLOWEST = 0.001  # of the baseline's answers are slower than what a canary gets three times of
 TIMES_SLOWEST = 3.0
+MOST_INSTANCES = 100  # are known by name
 
 
 class Silence:
@@ -66,6 +67,31 @@ class Silence:
         patience = max(self._patience, TIMES_SLOWEST * self._slowest)
         is_due = self._due >= SILENT_EXPECTED and not self._sticky
         return is_due and self._unanswered_s >= patience
+
+
+class Instances:
+    """Instances of the canary that gave samples and give none any more, while others do.
+
+    One may have been taken away on purpose, so that this is said, and is no verdict.
+    """
+
+    def __init__(self, interval: float) -> None:
+        """Watch samples that come once in so many seconds."""
+        self._patience = max(SILENT_SECONDS, INTERVALS * interval)
+        self._last: dict[str, float] = {}
+        self._latest = 0.0
+
+    def step(self, at: float, tick: OpenTick) -> None:
+        """Take the tick at `at` seconds since first exposure."""
+        for name in tick.instances:
+            if name in self._last or len(self._last) < MOST_INSTANCES:
+                self._last[name] = self._latest = at
+
+    @property
+    def silent(self) -> Mapping[str, float]:
+        """Those that are silent by now, and since when, in seconds since first exposure."""
+        due = self._latest - self._patience
+        return {name: at for name, at in self._last.items() if at < due}
 
 
 def _answers(row: Counted) -> float:

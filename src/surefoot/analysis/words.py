@@ -1,11 +1,12 @@
 """The judge's answer as a sentence, with the numbers in it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from surefoot.analysis.plan import JudgePlan, MetricPlan
 from surefoot.analysis.ticks import Fact
 from surefoot.analysis.tracks import RatioTrack, Track
+from surefoot.domain.text import span
 from surefoot.domain.verdict import Level
 
 __all__ = [
@@ -16,12 +17,13 @@ __all__ = [
     "margin_in_words",
     "not_seen",
     "share_in_words",
+    "silent_in_words",
     "verified",
     "warnings",
     "worse",
 ]
 
-NAMED_BOUNDS = 6
+NAMED = 6  # of a list; more are counted, or follow when these are mended
 FACTS = {
     Fact.DEAD: "died or stopped listening",
     Fact.CRASH_LOOP: "keeps dying",
@@ -86,6 +88,15 @@ def share_in_words(canary: float, baseline: float, share: float) -> str:
     )
 
 
+def silent_in_words(instances: Mapping[str, float]) -> Iterator[str]:
+    """Each instance of the canary that is silent, and since when (seconds since exposure)."""
+    for name, at in sorted(instances.items())[:NAMED]:
+        yield (
+            f"Instance {name} of the canary gave no sample after {span(at)}, while others did: it "
+            "may have been taken away, or have died."
+        )
+
+
 def verified(tracks: Iterable[Track], plan: JudgePlan) -> str:
     """What was proven, at which margins, and what was expected and seen."""
     level = f"({(1 - plan.alpha_ok) * 100:.3g} %)"
@@ -125,8 +136,8 @@ def warnings(track: Track) -> Iterator[str]:
         )
     if not isinstance(track, RatioTrack) and track.differing:
         bounds = sorted(track.differing)
-        named = ", ".join(f"{bound:g}" for bound in bounds[:NAMED_BOUNDS])
-        more = " and more" if len(bounds) > NAMED_BOUNDS else ""
+        named = ", ".join(f"{bound:g}" for bound in bounds[:NAMED])
+        more = " and more" if len(bounds) > NAMED else ""
         yield (
             f"{metric.name}: the buckets of the two releases differ (only one has {named}{more} "
             "s), so it cannot be judged. Give both the same."

@@ -1,10 +1,11 @@
 """Figures as people say them: durations, shares, times."""
 
 from datetime import datetime
+from math import inf
 
 from surefoot.domain import text
 
-__all__ = ["moment", "percent", "span"]
+__all__ = ["moment", "percent", "span", "times"]
 
 
 def span(seconds: float | None) -> str:
@@ -25,3 +26,11 @@ def percent(part: float) -> str:
 def moment(at: float) -> str:
     """A time on this host's clock, to the minute."""
     return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
+
+
+def times(ratio: tuple[float | None, float | None]) -> str:
+    """A confidence sequence of a ratio; an upper end of None, or without end, bounds nothing."""
+    low, high = ratio[0] or 0.0, ratio[1]
+    if high is None or high == inf:
+        return f"at least x{low:.3g} of the baseline's (95 %)"
+    return f"x{low:.3g} to x{high:.3g} of the baseline's (95 %)"

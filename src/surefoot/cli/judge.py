@@ -13,7 +13,7 @@ from surefoot.analysis.record import JudgeResult, judge_lines
 from surefoot.analysis.ticks import Arm
 from surefoot.analysis.words import level_in_words
 from surefoot.cli.exits import Exit
-from surefoot.cli.figures import span
+from surefoot.cli.figures import span, times
 from surefoot.cli.options import MOMENT, SPAN, as_json
 from surefoot.cli.output import note, show
 from surefoot.cli.picture import picture
@@ -161,9 +161,6 @@ def _judged(result: JudgeResult) -> list[str]:
 
 
 def _ratio(ends: tuple[float, float] | None) -> str:
-    if ends is None:
+    if ends is None or ends == (0.0, inf):
         return ""
-    low, high = ends
-    if high == inf:
-        return f"; the canary's rate is at least x{low:.3g} of the baseline's (95 %)" if low else ""
-    return f"; the canary's rate is x{low:.3g} to x{high:.3g} of the baseline's (95 %)"
+    return f"; the canary's rate is {times(ends)}"

@@ -91,6 +91,7 @@ class VerdictView(msgspec.Struct, frozen=True):
     at_s: float
     metric: str | None
     evidence: float
+    ratio: tuple[float | None, float | None] | None
     metrics: tuple[MetricView, ...]
     warnings: tuple[str, ...] = ()
 

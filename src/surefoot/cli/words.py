@@ -5,7 +5,7 @@ A meaning never stands in a colour or a sign alone: each line holds the word.
 
 from collections.abc import Iterable, Iterator
 
-from surefoot.cli.figures import moment, percent, span
+from surefoot.cli.figures import moment, percent, span, times
 from surefoot.cli.views import (
     ChangeView,
     EntryView,
@@ -250,6 +250,8 @@ def why_lines(change: ChangeView, entries: Iterable[EntryView]) -> list[str]:
             f"  Evidence after {span(verdict.at_s)}: {verdict.word}. {verdict.because} "
             f"(against it {verdict.evidence:.1f} of the 100 that mean worse)"
         )
+        if verdict.metric and verdict.ratio:
+            lines.append(f"  {verdict.metric}: the new release's rate is {times(verdict.ratio)}.")
     if change.forecast:
         lines.append(f"  Forecast: {change.forecast}")
     lines += ending(change)
