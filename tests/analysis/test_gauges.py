@@ -60,7 +60,7 @@ def test_samples_that_hang_together_are_not_taken_for_independent_ones(alike, st
 
     Blocks of a minute, without a look at how samples hang together, cross in 38 % and more at 0.8.
     """
-    runs, ticks = 150, 240 if step == 60 else 3600
+    runs, ticks = (400, 240) if step == 60 else (100, 3600)
     false = sum(reached(f"{alike}/{seed}", alike, ticks, step) for seed in range(runs))
     assert false <= runs * (0.02 + 2 * sqrt(0.02 * 0.98 / runs))
 

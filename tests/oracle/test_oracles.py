@@ -109,7 +109,7 @@ def test_the_kayenta_port_agrees_with_mann_whitney():
 
 
 def test_how_long_samples_hang_together_is_that_of_the_autocorrelation():
-    """The lag-one correlation within its allowance of two standard errors and the bias."""
+    """The lag-one correlation within its allowance of 1.5 standard errors and the bias."""
     dice = np.random.default_rng(3)
     for alike in (0.0, 0.5, 0.9):
         series = [0.0]

@@ -23,8 +23,10 @@ class Likeness:
     """How long the samples of a series hang together, as of the ticks so far.
 
     By the correlation r of neighbours, as for a first-order autoregression: the integrated time
-    is (1 + r)/(1 - r) ticks. Its bias (1 + 4 r)/n (Kendall 1954) and two standard errors are added
-    to r, so that little data means long.
+    is (1 + r)/(1 - r) ticks. Its bias (1 + 4 r)/n (Kendall 1954) and one and a half standard errors
+    are added to r, so that little data means long. Measured for samples a minute apart: of alike
+    arms some 1 % cross 100 in four hours, in each direction and whatever r; a shift of two
+    deviations takes half an hour at r = 0 and three at r = 0.8.
     """
 
     __slots__ = ("_count", "_first", "_last", "_products", "_squares", "_start", "_sum", "_t")
@@ -56,7 +58,7 @@ class Likeness:
         variance = self._squares / n - mean * mean
         together = self._products / (n - 1) - mean * mean
         alike = min(max(together / variance, 0.0), 1.0) if variance > 0 else 0.0
-        alike = min(alike + (1 + 4 * alike) / n + 2 * sqrt((1 - alike**2) / n), MOST_ALIKE)
+        alike = min(alike + (1 + 4 * alike) / n + 1.5 * sqrt((1 - alike**2) / n), MOST_ALIKE)
         return (1 + alike) / (1 - alike) * (self._t - self._start) / (n - 1)
 
 
