@@ -391,10 +391,13 @@ class Watched:
 class Metered:
     """One look: ticks for both arms over the same interval, and what liveness needs.
 
-    `missing` names the declared metrics that had no sample; they are unknown, never zero.
+    `missing` names the declared metrics that had no sample; they are unknown, never zero. `halves`
+    are ticks of the live release alone, where it has several instances: every other one in the
+    canary's place, the rest in the baseline's.
     """
 
     rows: tuple[Row, ...]
+    halves: tuple[Row, ...] = ()
     canary_answered: int = 0
     canary_active: int = 0
     baseline_answered: int = 0

@@ -280,6 +280,23 @@ def wandering(dice: random.Random, *, apart: float) -> Pair:
     return pair
 
 
+@pytest.mark.parametrize("apart", [0.0, 0.05])
+def test_instances_beside_each_other_teach_phi(apart):
+    """Two halves of one release: what they differ by is noise, asked after placebo runs alone."""
+    dice, history = random.Random(3), History()
+    history.learn(wandering(random.Random(5), apart=0.05))
+    for second in range(200):
+        halves = [
+            RatioTick(0.0, "errors", arm, count(dice, 100, 0.2 + apart * (arm is Arm.CANARY)), 100)
+            for arm in Arm
+        ]
+        history.compare(halves, float(second))
+    assert history.learnt_from("errors") is Source.INSTANCES
+    assert (history.phi("errors") > 5.0) is (apart > 0)
+    history.learn(wandering(random.Random(4), apart=0.0), placebo=True)
+    assert history.learnt_from("errors") is Source.PLACEBOS
+
+
 def test_pairs_of_one_release_are_asked_first_and_show_slow_noise():
     """What two of the same differ by for long is noise; of two releases it may be the change."""
     history = History()

@@ -63,16 +63,16 @@ class Service:
         return web.Response(text="ok")
 
 
-def _cluster(name: str, address: Address) -> dict[str, Any]:
-    socket_address = {"address": address.host, "port_value": address.port}
-    endpoint = {"endpoint": {"address": {"socket_address": socket_address}}}
+def _cluster(name: str, *addresses: Address) -> dict[str, Any]:
+    sockets = [{"address": one.host, "port_value": one.port} for one in addresses]
+    endpoints = [{"endpoint": {"address": {"socket_address": one}}} for one in sockets]
     return {
         "name": name,
         "type": "STATIC",
         "connect_timeout": "0.5s",
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [endpoint]}],
+            "endpoints": [{"lb_endpoints": endpoints}],
         },
         "circuit_breakers": NO_LIMITS,
         "track_cluster_stats": {"per_endpoint_stats": True},
@@ -94,7 +94,10 @@ def _arm(name: str, clusters: list[str]) -> dict[str, Any]:
 
 
 def _configuration(folder: Path, port: int, live: Address, canary: Address) -> dict[str, Any]:
-    """`/r1/...` goes to release 1, `/r2/...` to release 2 with release 1 behind it."""
+    """`/r1/...` goes to release 1, `/r2/...` to release 2 with release 1 behind it.
+
+    `/r3/...` goes to release 3, which has two instances.
+    """
     row = {
         "start": "%START_TIME(%s.%6f)%",
         "host": "%UPSTREAM_HOST%",
@@ -127,6 +130,7 @@ def _configuration(folder: Path, port: int, live: Address, canary: Address) -> d
     }
     routes = [
         {"match": {"prefix": "/r2"}, "route": {"cluster": "arm2", "retry_policy": retry}},
+        {"match": {"prefix": "/r3"}, "route": {"cluster": "svc__shop__r3"}},
         {"match": {"prefix": "/"}, "route": {"cluster": "svc__shop__r1"}},
     ]
     manager = {
@@ -145,6 +149,7 @@ def _configuration(folder: Path, port: int, live: Address, canary: Address) -> d
             "clusters": [
                 _cluster("svc__shop__r1", live),
                 _cluster("svc__shop__r2", canary),
+                _cluster("svc__shop__r3", live, canary),
                 _arm("arm2", ["svc__shop__r2", "svc__shop__r1"]),
             ],
             "listeners": [

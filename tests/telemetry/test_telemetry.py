@@ -307,6 +307,31 @@ async def test_baseline_alone(telemetry, proxy, arms):
     assert metered.canary_answered == 0
 
 
+async def test_several_instances_are_compared_with_each_other(telemetry, proxy, live, canary):
+    """What every other instance did stands beside what the rest did, and adds up to the arm."""
+    both = UpstreamArm(3, (live.address, canary.address))
+    watched = Watched("shop", None, both, metrics=(CHECKOUTS,), metrics_path="/metrics")
+    live.page, canary.page = page(1, 100, fast=90, every=101), page(0, 10, fast=9, every=10)
+    first = await telemetry.look(watched)
+    assert first.halves == ()
+    live.page, canary.page = page(3, 198, fast=180, every=201), page(5, 15, fast=12, every=20)
+    await proxy.ask("/r3/", times=20)
+    await proxy.ask("/r3/bad", times=10)
+    await asyncio.sleep(0.3)
+    second = await telemetry.look(watched)
+    halves = {(row.metric, row.arm): row for row in second.halves}
+    one, other = (halves["checkout_errors", arm] for arm in Arm)
+    assert (one.bad, one.all, other.bad, other.all) == (2, 100, 5, 10)
+    for metric, all_of in (
+        ("errors", lambda row: row.all),
+        ("latency", lambda row: row.le[math.inf]),
+    ):
+        parts = [all_of(halves[metric, arm]) for arm in Arm]
+        assert min(parts) >= 10
+        assert sum(parts) == all_of(rows_of(second, metric)[Arm.BASELINE]) == 30
+    assert sum(halves["errors", arm].bad for arm in Arm) == 10
+
+
 async def test_no_envoy(tmp_path, arms_without_proxy):
     """Without an Envoy nothing is known, and nothing breaks."""
     telemetry = ProxyTelemetry(tmp_path / "no.sock", tmp_path / "no.log", SystemClock())

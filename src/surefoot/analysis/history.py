@@ -77,10 +77,10 @@ class Pair:
     def __init__(self) -> None:
         self._arms: dict[Arm, dict[str, dict[int, Block]]] = {arm: {} for arm in Arm}
 
-    def feed(self, row: Row) -> None:
-        """Take a row of either arm."""
+    def feed(self, row: Row, t: float | None = None) -> None:
+        """Take a row of either arm, at its own time or at `t`."""
         if isinstance(row, RatioTick | LatencyTick):
-            index = int(row.t // BLOCK_SECONDS)
+            index = int((row.t if t is None else t) // BLOCK_SECONDS)
             blocks = self._arms[row.arm].setdefault(row.metric, {})
             if index not in blocks:
                 blocks[index] = Block(index)
@@ -110,6 +110,7 @@ class Source(StrEnum):
     """What told how much a rate scatters, the best first."""
 
     PLACEBOS = "placebo runs"
+    INSTANCES = "the live release's instances beside each other"
     ROLLOUTS = "verified rollouts"
     ALONE = "the live release alone"
     NOTHING = "nothing yet"
@@ -122,6 +123,7 @@ class History:
         self._series: dict[str, Series] = {}
         self._pairs: deque[Pair] = deque()
         self._placebos: deque[Pair] = deque()
+        self._halves = Pair()
 
     def learn(self, pair: Pair, *, placebo: bool = False) -> None:
         """Take both arms of a rollout that was found to do no harm, or of any placebo run.
@@ -132,6 +134,11 @@ class History:
         pairs.append(pair)
         while len(pairs) > 1 and sum(map(len, pairs)) > PAIRED_BLOCKS:
             pairs.popleft()
+
+    def compare(self, halves: Iterable[Row], t: float) -> None:
+        """Take what two halves of the live release's instances did, in the place of both arms."""
+        for row in halves:
+            self._halves.feed(row, t)
 
     def feed(self, row: Row, t: float | None = None) -> None:
         """Take a row, at its own time or at `t`; rows come in the order of time."""
@@ -218,9 +225,13 @@ class History:
         self, metric: str, counted: Callable[[Block], float]
     ) -> tuple[float | None, Source]:
         """By pairs of the same release if there are enough, else of any, else by one alone."""
-        for pairs, source in ((self._placebos, Source.PLACEBOS), (self._pairs, Source.ROLLOUTS)):
+        for pairs, source in (
+            (self._placebos, Source.PLACEBOS),
+            ((self._halves,), Source.INSTANCES),
+            (self._pairs, Source.ROLLOUTS),
+        ):
             counts = (pair.counts(metric, counted) for pair in pairs)
-            paired = paired_dispersion(counts, same=source is Source.PLACEBOS)
+            paired = paired_dispersion(counts, same=source is not Source.ROLLOUTS)
             if paired is not None:
                 return paired, source
         alone = dispersion((counted(block), block.all) for block in self._blocks(metric))

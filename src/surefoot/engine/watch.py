@@ -320,6 +320,7 @@ class Watch:
         self.watched_s += 1.0
         for row in metered.rows:
             self.history.feed(row, self.watched_s)
+        self.history.compare(metered.halves, self.watched_s)
 
     def _watch_soak(self, metered: Metered, instances: Sequence[InstanceFacts]) -> None:
         """Late harm of the live release, which has nothing beside it any more."""

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from surefoot.adapters.telemetry.attempts import AttemptLog, cumulative
+from surefoot.adapters.telemetry.attempts import AttemptLog, Bins, cumulative
 from surefoot.adapters.telemetry.declared import Declared, Reading, added, declared
 from surefoot.adapters.telemetry.endpoints import Counts, Endpoints, ProxyCounters, increments
 from surefoot.adapters.telemetry.pages import Pages
@@ -30,6 +30,7 @@ class _Seen:
     of: tuple[object, ...]
     endpoints: Mapping[Arm, Endpoints]
     readings: dict[str, dict[Address, Reading]] = field(default_factory=dict)
+    grown: dict[str, Mapping[Address, Reading]] = field(default_factory=dict)
     doubted: dict[str, int] = field(default_factory=dict)
     abandoned: int = 0
     abandoned_told: int = 0
@@ -69,7 +70,13 @@ class ProxyTelemetry:
         fresh = before is None or before.of != _identity(watched)
         if before is None or fresh:
             before = self._seen[watched.service] = _Seen(_identity(watched), endpoints)
-        rows = [*self._latency_rows(t, arms), *_declared_rows(t, arms, wanted, pages, before)]
+        halves, bins = _halves(watched.baseline), self._bins(arms)
+        rows = [
+            *_latency_rows(t, arms, bins),
+            *_declared_rows(t, arms, wanted, pages, before),
+        ]
+        beside = [*_latency_rows(t, halves, bins), *_grown_rows(t, halves, wanted, before)]
+        beside += _error_rows(t, _parted(halves, endpoints, before.endpoints))
         counts = {arm: increments(endpoints[arm], before.endpoints[arm]) for arm in arms}
         before.endpoints = endpoints
         missing = tuple(
@@ -81,12 +88,10 @@ class ProxyTelemetry:
         if fresh:
             rows = [row for row in rows if isinstance(row, GaugeTick)]
             return _metered(rows, counts, endpoints, 0, missing)
-        errors = [
-            RatioTick(t, "errors", arm, bad=added_now.failed, all=added_now.answered)
-            for arm, added_now in counts.items()
-        ]
+        rows = [*_error_rows(t, counts), *rows]
         given_up = _given_up(before, counts.get(Arm.CANARY, Counts()))
-        return _metered([*errors, *rows], counts, endpoints, given_up, missing)
+        metered = _metered(rows, counts, endpoints, given_up, missing)
+        return replace(metered, halves=tuple(beside))
 
     async def names(self, watched: Watched) -> tuple[str, ...]:
         """Declared selectors that no watched instance's metrics page has.
@@ -126,16 +131,57 @@ class ProxyTelemetry:
         pages = await self._pages.fetch(addresses, watched.metrics_path)
         return {address: wanted.read(text) for address, text in pages.items()}
 
-    def _latency_rows(self, t: float, arms: Mapping[Arm, UpstreamArm]) -> Iterator[Tick]:
-        for arm, release in arms.items():
-            bins = self._attempts.taken(_host(address) for address in release.addresses)
-            if self._attempts.found:
-                yield LatencyTick(t, "latency", arm, cumulative(bins))
+    def _bins(self, arms: Mapping[Arm, UpstreamArm]) -> Mapping[Address, Bins]:
+        """What each instance answered since the last look; nothing where there is no log."""
+        addresses = [address for release in arms.values() for address in release.addresses]
+        bins = {address: self._attempts.taken([_host(address)]) for address in addresses}
+        return bins if self._attempts.found else {}
 
 
 def _arms(watched: Watched) -> dict[Arm, UpstreamArm]:
     both = {Arm.CANARY: watched.canary, Arm.BASELINE: watched.baseline}
     return {arm: release for arm, release in both.items() if release is not None}
+
+
+def _halves(release: UpstreamArm | None) -> dict[Arm, UpstreamArm]:
+    """Every other instance of a release against the rest; nothing for one that has one alone."""
+    if release is None or len(release.addresses) == 1:
+        return {}
+    parts = {Arm.CANARY: release.addresses[::2], Arm.BASELINE: release.addresses[1::2]}
+    return {arm: UpstreamArm(release.release, addresses) for arm, addresses in parts.items()}
+
+
+def _parted(
+    halves: Mapping[Arm, UpstreamArm],
+    endpoints: Mapping[Arm, Endpoints],
+    before: Mapping[Arm, Endpoints],
+) -> Mapping[Arm, Counts]:
+    """What each half of the live release added."""
+    now, then = endpoints.get(Arm.BASELINE, {}), before.get(Arm.BASELINE, {})
+    names = {
+        arm: {_host(one).replace(":", "_") for one in half.addresses}
+        for arm, half in halves.items()
+    }
+    return {
+        arm: increments({name: counts for name, counts in now.items() if name in mine}, then)
+        for arm, mine in names.items()
+    }
+
+
+def _error_rows(t: float, counts: Mapping[Arm, Counts]) -> Iterator[Tick]:
+    for arm, added_now in counts.items():
+        yield RatioTick(t, "errors", arm, bad=added_now.failed, all=added_now.answered)
+
+
+def _latency_rows(
+    t: float, arms: Mapping[Arm, UpstreamArm], bins: Mapping[Address, Bins]
+) -> Iterator[Tick]:
+    for arm, release in arms.items():
+        if bins:
+            found = (bins[address] for address in release.addresses)
+            yield LatencyTick(
+                t, "latency", arm, cumulative([sum(one) for one in zip(*found, strict=True)])
+            )
 
 
 def _identity(watched: Watched) -> tuple[object, ...]:
@@ -169,6 +215,7 @@ def _declared_rows(
     pages: Mapping[Address, Mapping[str, Reading]],
     seen: _Seen,
 ) -> Iterator[Tick]:
+    seen.grown.clear()
     for metric in wanted.sources:
         kind = wanted.kind(metric)
         now = {address: page[metric] for address, page in pages.items() if metric in page}
@@ -189,7 +236,17 @@ def _declared_rows(
             seen.doubted.pop(metric, None)
             if before:
                 yield from _paired_rows(t, metric, kind, arms, grown_by)
+                seen.grown[metric] = grown_by
             seen.readings[metric] = now
+
+
+def _grown_rows(
+    t: float, halves: Mapping[Arm, UpstreamArm], wanted: Declared, seen: _Seen
+) -> Iterator[Tick]:
+    """What this look has found of the compared metrics, by halves."""
+    for metric, grown in seen.grown.items():
+        if halves:
+            yield from _paired_rows(t, metric, wanted.kind(metric), halves, grown)
 
 
 def _single_rows(
