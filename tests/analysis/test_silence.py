@@ -5,6 +5,7 @@ import json
 import pytest
 
 from surefoot.analysis.record import judge_lines
+from surefoot.analysis.words import NEVER_BESIDE
 from surefoot.domain.verdict import Word
 
 
@@ -140,3 +141,12 @@ def test_an_instance_that_falls_silent_beside_others_is_said():
     )
     assert judged(SHARED, *rows).warnings == ()
     assert judged(SHARED, *quiet, gauge(60, "canary", "b")).warnings == ()
+
+
+def test_rows_of_both_releases_that_never_meet_are_said():
+    """Half a second apart they are two moments, and nothing can be compared."""
+    canary = [ratio(t + 0.5, "canary", 20) for t in range(1, 31)]
+    apart = judged(SHARED, *baseline(180, 30), *canary)
+    assert apart.warnings == (NEVER_BESIDE,)
+    together = [ratio(t, "canary", 20) for t in range(1, 31)]
+    assert judged(SHARED, *baseline(180, 30), *together).warnings == ()

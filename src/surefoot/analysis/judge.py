@@ -6,7 +6,7 @@ sound however often one looks (Ville's inequality). Facts need no capital. All o
 rows alone: not on when they were handed over, nor in what portions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -24,6 +24,7 @@ from surefoot.analysis.tracks import LatencyTrack, Moment, RatioTrack, Totals, T
 from surefoot.analysis.weights import Weights, split
 from surefoot.analysis.words import (
     FACTS,
+    NEVER_BESIDE,
     duration,
     lacking_in_words,
     not_seen,
@@ -104,6 +105,7 @@ class Judge:
         self._decision: Decision | None = None
         self._at = 0.0
         self._judged = False
+        self._side_by_side = False
         self._evidence = 1.0
         self.share: float | None = None
         if exposed_at is not None:
@@ -158,6 +160,8 @@ class Judge:
         self._evidence = self._weigh()
 
     def _step(self, moment: Moment, tick: OpenTick) -> None:
+        if tick.canary and tick.baseline:
+            self._side_by_side = True
         for track in self._tracks.values():
             track.step(moment, tick)
         if tick.gauges:
@@ -340,11 +344,17 @@ class Judge:
             gate=self._gate,
             ratio=decision.ratio,
             metrics=tuple(self._metric_reading(metric.name) for metric in self.plan.metrics),
-            warnings=(
-                *(one for track in self._tracks.values() for one in warnings(track)),
-                *silent_in_words(self._instances.silent),
-            ),
+            warnings=tuple(self._warnings()),
         )
+
+    def _warnings(self) -> Iterator[str]:
+        totals = [track.totals for track in self._tracks.values()]
+        both = any(one.canary_all for one in totals) and any(one.baseline_all for one in totals)
+        if both and not self._side_by_side:
+            yield NEVER_BESIDE
+        for track in self._tracks.values():
+            yield from warnings(track)
+        yield from silent_in_words(self._instances.silent)
 
     @property
     def ratios(self) -> Mapping[str, tuple[float, float]]:

@@ -11,6 +11,7 @@ from surefoot.domain.verdict import Level
 
 __all__ = [
     "FACTS",
+    "NEVER_BESIDE",
     "duration",
     "lacking_in_words",
     "level_in_words",
@@ -23,6 +24,7 @@ __all__ = [
     "worse",
 ]
 
+NEVER_BESIDE = "No moment has rows of both releases: nothing was compared. Give both the same `t`."
 NAMED = 6  # of a list; more are counted, or follow when these are mended
 FACTS = {
     Fact.DEAD: "died or stopped listening",
