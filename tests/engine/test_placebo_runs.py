@@ -319,6 +319,41 @@ async def test_undo_of_the_service_behind_a_placebo_means_what_is_live(world: Wo
     assert (await world.desk.undo_service("shop", BO, "")).number == change
 
 
+async def test_undo_of_the_service_while_users_meet_a_placebo_means_what_is_live(world: World):
+    """Users who went back from the placebo alone would still be on the release that is wrong."""
+    await world.open()
+    change = await world.ship()
+    await world.until_settled(change)
+    await world.live(601)
+    number = await drill(world)
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    assert (await world.desk.service("shop")).undo.says.startswith(f"Undo {change} ")
+    assert (await world.desk.undo_service("shop", BO, "it is wrong")).number == change
+    await world.until_phase(change, Phase.RESTORED, within=60)
+    assert world.share(0) == 1.0
+
+
+async def test_a_placebo_undone_by_its_number_hides_nothing_from_the_next_undo(world: World):
+    """It was no change that was given back: undo of the service still means what is live."""
+    await world.open()
+    change = await world.ship()
+    await world.until_settled(change)
+    await world.live(601)
+    number = await drill(world)
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    await world.undo(number)
+    await world.until_settled(number, within=30)
+    assert (await world.desk.undo_service("shop", BO, "it is wrong")).number == change
+
+
+async def test_where_nothing_was_live_before_the_placebo_itself_is_undone(world: World):
+    """There is nothing below the live release, and its placebo can still be ended."""
+    await world.open()
+    number = await drill(world)
+    await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    assert (await world.desk.undo_service("shop", BO, "looks odd")).number == number
+
+
 async def test_undoing_what_is_live_carries_its_placebo_back(world: World):
     """Both releases are the same: all users go to the one before them."""
     await world.open()

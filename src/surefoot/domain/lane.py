@@ -47,6 +47,16 @@ class Lane:
     going: tuple[Change, ...] = ()
 
     @property
+    def undone_first(self) -> Change | None:
+        """What an undo without a number means: what is exposed, else live.
+
+        Users who went back from a placebo would be on what is live, where they were: so that is
+        meant, where something was live before it.
+        """
+        is_placebo = self.exposed is not None and self.exposed.placebo
+        return self.live if is_placebo and self.before else self.exposed or self.live
+
+    @property
     def ground(self) -> Change | None:
         """What the next change stands on: the live one, or the newest manifest applied upon it."""
         ground = self.live

@@ -12,7 +12,6 @@ from pathlib import Path
 from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import (
     Approval,
-    Cause,
     Change,
     Order,
     PartOf,
@@ -284,10 +283,11 @@ class Desk(Keys):
         """
         run = self.look.run(service)
         lane = run.lane
-        if lane.exposed is None and (given_back := _just_restored(run, self.outside.clock.now())):
+        change = lane.undone_first
+        if change is lane.live and (given_back := _just_restored(run, self.outside.clock.now())):
             return await self.look.status(run, given_back)
-        adopting = next(iter(lane.waiting), None) if lane.live is None else None
-        change = lane.exposed or lane.live or adopting
+        if lane.live is None:
+            change = change or next(iter(lane.waiting), None)  # that is to be adopted
         if change is None:
             raise NotFound(f"Nothing to undo: nothing of {service} is live.", cure="")
         return await self._undo(run, change, by, because)
@@ -563,11 +563,9 @@ def _for(seconds: float | None) -> str:
 
 
 def _just_restored(run: ServiceRun, now: float) -> Change | None:
-    """The change that was given back within the last minute, if one was."""
+    """The change that was given back within the last minute, if one was; no placebo is meant."""
     restored = (
-        one
-        for one in run.changes.values()
-        if one.phase is Phase.RESTORED and one.cause is not Cause.PLACEBO  # that ended by itself
+        one for one in run.changes.values() if one.phase is Phase.RESTORED and not one.placebo
     )
     last = max(restored, key=lambda one: one.stamps.restored_at or 0.0, default=None)
     if last is None or now - (last.stamps.restored_at or 0.0) > JUST_RESTORED_S:

@@ -404,7 +404,7 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
     """Everything a person may ask of a service."""
     lane = run.lane
     per_s, errors = run.watch.rates()
-    current = lane.exposed or lane.live
+    current = lane.undone_first
     undo = (
         undo_status(lane, current, now)
         if current
