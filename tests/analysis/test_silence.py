@@ -106,6 +106,32 @@ def test_a_record_of_gauges_alone_misses_samples():
     assert judged(*rows, *spoken).word is not Word.WORSE
 
 
+def test_a_gauge_that_only_the_baseline_has_is_no_silence_of_a_canary_that_is_counted():
+    """At night nobody asks either; a gauge or a label that is not there yet ends no rollout."""
+    nobody = [ratio(t, arm, 0) for t in range(1, 61) for arm in ("canary", "baseline")]
+    rows = [gauge(t, "baseline") for t in range(1, 61)]
+    assert judged(SHARED, *nobody, *rows).word is Word.WATCHING
+
+
+def test_a_canary_that_gives_neither_counts_nor_samples_is_missed_where_nobody_asks():
+    """The baseline's rows still come, with zero answers; of the canary nothing comes."""
+    nobody = [ratio(t, "baseline", 0) for t in range(1, 61)]
+    rows = [gauge(t, "baseline") for t in range(1, 61)]
+    assert judged(SHARED, *nobody, *rows).metric == "silent"
+
+
+def test_what_a_share_of_the_requests_does_not_bring_is_not_due():
+    """A tenth of the requests brings no tenth of the jobs that one release alone does."""
+    nobody = [ratio(t, arm, 0) for t in range(1, 61) for arm in ("canary", "baseline")]
+    jobs = [
+        {"t": t, "metric": "jobs", "kind": "ratio", "arm": arm, "bad": 0, "all": done}
+        for t in range(1, 61)
+        for arm, done in (("canary", 0), ("baseline", 50))
+    ]
+    assert judged(SHARED, *nobody, *jobs).word is Word.WATCHING
+    assert judged(SHARED, *jobs).metric == "silent"
+
+
 def test_without_a_share_a_canary_is_due_from_its_first_row():
     """A record may begin long before the release."""
     late = [ratio(t, "canary", 20) for t in range(300, 401)]

@@ -24,8 +24,9 @@ class Silence:
     """Whether the canary is silent, by what it answers and by what is sampled of it.
 
     It must last for 10 s and two intervals, of the ticks in which the baseline spoke. Answers
-    are missed when at least 20 were due by the share; where the baseline answers nothing, samples
-    of gauges are missed, once warm-up is over.
+    are missed when at least 20 were due by the share: of requests, where these are counted, since
+    a release may do other work alone. Samples of gauges are missed once warm-up is over, where no
+    row of the canary comes at all: one gauge may be renamed, or not set before its first use.
     """
 
     def __init__(self, plan: JudgePlan) -> None:
@@ -34,6 +35,7 @@ class Silence:
         self._patience = max(SILENT_SECONDS, INTERVALS * self._interval)
         self._warm_up = plan.warm_up
         self._sticky = plan.sticky
+        self._requests = plan.errors.name if plan.errors else None
         self._at = 0.0
         self._unanswered_s = self._due = self._slowest = 0.0
         self._unsampled_s = 0.0
@@ -49,17 +51,24 @@ class Silence:
             if self._unanswered_s or self._unsampled_s:
                 self._unanswered_s = self._due = self._slowest = self._unsampled_s = 0.0
             return False
-        due = max(map(_answers, tick.baseline.values()), default=0.0)  # of what counts most
+        due = self._asked_of(tick.baseline)
         if due > 0:
             self._unanswered_s += passed
             self._due += due * share / (1 - share)
             self._slowest = max(self._slowest, _slowest(tick.baseline))
         sampled = {arm for _, arm in tick.gauges}
-        if Arm.CANARY in sampled:
+        if tick.canary or Arm.CANARY in sampled:
             self._unsampled_s = 0.0
         elif Arm.BASELINE in sampled and at > self._warm_up:
             self._unsampled_s += passed
         return self._is_unanswering or self._unsampled_s >= self._patience
+
+    def _asked_of(self, baseline: Mapping[str, Counted]) -> float:
+        """The baseline's requests; where they are not counted, the events that are most."""
+        requests = baseline.get(self._requests) if self._requests else None
+        if requests is not None:
+            return _answers(requests)
+        return max(map(_answers, baseline.values()), default=0.0)
 
     @property
     def _is_unanswering(self) -> bool:
