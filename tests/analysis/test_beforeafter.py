@@ -43,6 +43,39 @@ def test_ranks_are_those_of_chance_when_nothing_changed():
     assert first <= runs * (0.1 + 2 * (0.1 * 0.9 / runs) ** 0.5)
 
 
+class Counting(History):
+    """A history that counts how often it is asked."""
+
+    asked = 0
+
+    def counts(self, metric, start, end):
+        self.asked += 1
+        return super().counts(metric, start, end)
+
+
+def test_a_month_of_uptime_is_asked_no_more_than_what_is_remembered():
+    """The hour that is kept is gone through, not the time since the daemon started."""
+    dice, history, month = random.Random(1), Counting(), 30 * 86_400
+    for t in range(month - 3600, month, 10):
+        history.feed(RatioTick(t, "errors", Arm.BASELINE, count(dice, 1000, 0.01), 1000))
+    found = before_after(history, "errors", (month - 720, month - 600), month)
+    assert found.placebos >= 10
+    assert history.asked < 100
+
+
+def test_what_came_with_the_change_before_is_no_placebo():
+    """Only stretches in which nothing took over are compared with: those of the same release."""
+    dice, history = random.Random(1), History()
+    for t in range(0, 3600, 10):
+        p = 0.005 if t < 1500 else 0.02 if t < 3000 else 0.04
+        history.feed(RatioTick(t, "errors", Arm.BASELINE, count(dice, 1000, p), 1000))
+    change = (2990, 3000)
+    assert before_after(history, "errors", change, 3100).as_much >= 1
+    found = before_after(history, "errors", change, 3100, since=1500)
+    assert found.as_much == 0
+    assert found.placebos >= 10
+
+
 def test_a_service_that_wanders_by_itself_is_not_called_worse():
     """Where the past rose as much now and then, a rise by half is nothing unusual."""
     ranks = [

@@ -139,3 +139,28 @@ async def test_what_came_with_a_live_change_is_told_as_the_weaker_grade(world: W
     await world.until_settled(other)
     await world.live(90)
     assert (await world.desk.change(number)).before_after == ""  # another was before users since
+
+
+async def test_what_came_with_a_change_is_not_told_of_the_release_below_it(world: World):
+    """Once it is undone, the one before it is live again, and brought none of that."""
+    await world.open()
+    await world.live(1500)
+    number = await world.ship()
+    await world.until_settled(number)
+    await world.live(700)
+    assert (await world.desk.change(number)).before_after != ""
+    await world.undo(number)
+    await world.until_phase(number, Phase.RESTORED, within=60)
+    assert (await world.desk.change(0)).before_after == ""
+
+
+async def test_what_the_change_before_brought_is_no_stretch_without_a_change(world: World):
+    """A minute after the second of two changes the first one's rise is not counted as chance."""
+    await world.open()
+    await world.live(1500)
+    await world.until_settled(await world.ship("one"))
+    await world.live(90)
+    number = await world.ship("two")
+    await world.until_settled(number)
+    await world.live(90)
+    assert (await world.desk.change(number)).before_after == ""  # too short a past of its own

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log
 
-from surefoot.analysis.history import History
+from surefoot.analysis.history import REMEMBERED_S, History
 
 __all__ = ["BeforeAfter", "before_after", "in_words"]
 
@@ -42,7 +42,13 @@ class BeforeAfter:
 
 
 def before_after(
-    history: History, metric: str, change: Span, now: float, *, worse: str = "higher"
+    history: History,
+    metric: str,
+    change: Span,
+    now: float,
+    *,
+    worse: str = "higher",
+    since: float = 0.0,
 ) -> BeforeAfter | None:
     """Rank the difference that came with a change among those of its past.
 
@@ -53,6 +59,7 @@ def before_after(
             between belongs to neither stretch.
         now: in those seconds.
         worse: the direction that is worse, "higher" or "lower".
+        since: in those seconds; what served before then was another release, and no placebo.
 
     Returns:
         None while it took all users for less than a minute, or with fewer than five placebos.
@@ -73,7 +80,8 @@ def before_after(
         return rates[0], rates[1], sign * log(rates[1] / rates[0])
 
     found = rise(first)
-    past = [one for start in _moments(first, live - first, seconds) if (one := rise(start))]
+    oldest = max(since, now - REMEMBERED_S)
+    past = [one for start in _moments(first, live - first, seconds, oldest) if (one := rise(start))]
     if found is None or len(past) < FEWEST:
         return None
     before, after, moved = found
@@ -81,10 +89,10 @@ def before_after(
     return BeforeAfter(metric, seconds, before, after, as_much, len(past))
 
 
-def _moments(first: float, apart: float, seconds: float) -> Iterator[float]:
+def _moments(first: float, apart: float, seconds: float, oldest: float) -> Iterator[float]:
     """Back from the change: both stretches of each lie before it, half a stretch apart."""
     start = first - apart - seconds
-    while start - seconds >= 0:
+    while start - seconds >= oldest:
         yield start
         start -= seconds / 2
 

@@ -15,10 +15,19 @@ from math import inf, sqrt
 
 from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick, Row
 
-__all__ = ["UNLEARNT_PHI", "History", "Pair", "Source", "dispersion", "paired_dispersion"]
+__all__ = [
+    "REMEMBERED_S",
+    "UNLEARNT_PHI",
+    "History",
+    "Pair",
+    "Source",
+    "dispersion",
+    "paired_dispersion",
+]
 
 BLOCK_SECONDS = 10.0
 BLOCKS = 360
+REMEMBERED_S = BLOCKS * BLOCK_SECONDS
 UNLEARNT_PHI = 3.0
 ENOUGH_BLOCKS = 12
 ENOUGH_EVENTS = 30

@@ -252,8 +252,14 @@ class Driver:
             run.watch.end()
             run.watch.begin_soak(fresh=True)
             self.outside.telemetry.forget(run.name)
-        run.undone |= before.phase in LIVE
-        if after.phase in FINAL and before.phase in EXPOSED | LIVE:
+        self._after_way_back(run, before.phase, after.phase)
+
+    def _after_way_back(self, run: ServiceRun, before: Phase, after: Phase) -> None:
+        """What is live is watched by itself again, or another release is live."""
+        if before in LIVE:
+            run.undone = True
+            run.watch.leave_live()
+        if after in FINAL and before in EXPOSED | LIVE:
             run.watch.end()
             if run.lane.soaks(self.outside.clock.now()):
                 run.watch.begin_soak()

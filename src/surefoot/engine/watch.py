@@ -154,6 +154,18 @@ class Exposure:
         return Harm(met, bad, round(worst.expected, 1))
 
 
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """How what is live came to that, in seconds of the history.
+
+    The release before it had all users from `before` to `exposed`, and it has them from `live` on.
+    """
+
+    before: float
+    exposed: float
+    live: float
+
+
 @dataclass(slots=True)
 class Watch:
     """What is known of one service from second to second."""
@@ -173,7 +185,8 @@ class Watch:
     going_back: bool = False
     before_soak: float | None = None
     exposed_at: float | None = None  # of the last change, in seconds of the history
-    took_over: tuple[float, float] | None = None  # from then on, and all users, in those seconds
+    live_since: float = 0.0  # when what is live got all users, in those seconds
+    took_over: TakeOver | None = None
 
     def evidence(self, change: int) -> Path:
         """Where the evidence of a change is kept."""
@@ -218,6 +231,7 @@ class Watch:
                 pair.feed(row)
         if harmless or placebo:
             self.history.learn(pair, placebo=placebo)
+        self.live_since = self.watched_s
 
     def recall_placebo(self, change: int) -> None:
         """After a restart: how old and old scattered side by side, however long ago."""
@@ -264,21 +278,29 @@ class Watch:
     def begin_soak(self, *, fresh: bool = False) -> None:
         """Late harm is judged against what the live release was known to do; `fresh`: as of now."""
         history = self.history
-        known = fresh and self.exposed_at is not None
-        self.took_over = (self.exposed_at or 0.0, self.watched_s) if known else None
+        self.took_over = None
+        if fresh:
+            if self.exposed_at is not None:
+                self.took_over = TakeOver(self.live_since, self.exposed_at, self.watched_s)
+            self.live_since = self.watched_s
         p = self.before_soak = history.p("errors")
         self.soak = SoakWatch(p, history.phi("errors")) if p is not None else None
         self.soaking = Liveness(_slowest(history))
         self.soak_reading = None
 
+    def leave_live(self) -> None:
+        """What was live is undone: another release has all users from now on."""
+        self.took_over, self.live_since = None, self.watched_s
+
     def before_after(self, metrics: Iterable[Metric]) -> tuple[BeforeAfter, ...]:
         """Of each ratio, what the change that is live now brought; nothing after a restart."""
-        if self.took_over is None:
+        if (took := self.took_over) is None:
             return ()
         ratios = {"errors": "higher"}
         ratios |= {one.name: one.worse for one in metrics if one.kind is MetricKind.RATIO}
+        history, change, now = self.history, (took.exposed, took.live), self.watched_s
         found = (
-            before_after(self.history, name, self.took_over, self.watched_s, worse=worse)
+            before_after(history, name, change, now, worse=worse, since=took.before)
             for name, worse in ratios.items()
         )
         return tuple(one for one in found if one is not None)
