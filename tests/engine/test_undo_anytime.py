@@ -159,3 +159,18 @@ async def test_an_undone_change_can_be_shipped_again(world: World):
     await world.until_phase(number, Phase.RESTORED, within=30)
     again = await world.ship("again", revision=world.change(number).revision)
     assert (await world.until_settled(again)).phase is Phase.VERIFIED
+
+
+async def test_the_next_undo_does_not_wait_for_the_archive(world: World):
+    """What users may be led back to after that is fetched beside it, however long that takes."""
+    await world.open()
+    for name in ("one", "two"):
+        await world.until_settled(await world.ship(name))
+    for method in ("last_live", "recall"):
+        world.store.faults.slow(60, method)
+    await world.undo(2)
+    await world.until_phase(2, Phase.RESTORED, within=30)
+    assert world.share(1) == 1.0
+    await world.live(2)
+    await world.undo(1)
+    await world.until(lambda: world.share(0) == 1.0, within=15)

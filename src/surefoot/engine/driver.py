@@ -48,6 +48,7 @@ JOBS = (RunChecks, Build, Prepare)
 BESIDE = (EndRelease, StartRelease)
 NO_CHANGE = (-1, "PutAway")
 NEXT_PLACEBO = (-1, "Placebo")
+LED_BACK = (-1, "LedBack")
 WAY_BACK = {Phase.RESTORING, Phase.NOT_RESTORED}
 log = logging.getLogger(__name__)
 
@@ -145,8 +146,8 @@ class Driver:
 
     async def _decide_all(self, run: ServiceRun) -> None:
         await self._end_hold(run)
-        if run.undone and await self._safely(recall_last_live(self.outside, run), run.name):
-            run.undone = False
+        if run.undone:
+            self._beside(run, LED_BACK, partial(self._recall_last_live, run))
         if run.changes:
             seen = await self._seen(run)
             if seen.routes and seen.routes.candidate is not None:
@@ -367,6 +368,13 @@ class Driver:
             await lay_aside(self.outside, run)
         except (SurefootError, OSError) as failed:
             log.warning("%s: not all is put away: %s", run.name, failed)
+
+    async def _recall_last_live(self, run: ServiceRun) -> None:
+        """What users may be led back to next; what fails is tried again."""
+        run.undone = False
+        if not await self._safely(recall_last_live(self.outside, run), run.name):
+            run.undone = True
+            await self.outside.clock.sleep(IDLE_S)
 
     async def _forget_spares(self, run: ServiceRun, seen: Seen, kept: set[int]) -> None:
         """A release that is about to end, or has ended, covers for the live one no more.

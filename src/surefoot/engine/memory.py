@@ -28,16 +28,18 @@ async def known(outside: Outside, run: ServiceRun, number: int) -> Change | None
 
 
 async def recall_last_live(outside: Outside, run: ServiceRun) -> None:
-    """Hold what users may be led back to, now that something was undone; to be called in turn.
+    """Hold what users may be led back to, now that something was undone.
 
-    All of these are recalled, also those that are held: one may be held without its family.
+    All of these are recalled, also those that are held: one may be held without its family. The
+    turn is left to orders meanwhile: an undo must not wait for the archive.
 
     Raises:
         OutsideFailed: the store cannot tell now; what is held is as it was.
     """
-    last = await outside.store.last_live(run.name, LED_BACK)
-    for change in await outside.store.recall(run.name, last):
-        run.changes.setdefault(change.number, change)
+    async with run.archiving:
+        last = await outside.store.last_live(run.name, LED_BACK)
+        for change in await outside.store.recall(run.name, last):
+            run.changes.setdefault(change.number, change)  # what is held is newer
     await load_manifests(outside, run)
 
 
@@ -50,7 +52,7 @@ async def lay_aside(outside: Outside, run: ServiceRun) -> None:
         OutsideFailed: the store cannot take it now; all is held as it was.
     """
     running = await outside.target.running(run.name)
-    async with run.turn:
+    async with run.archiving, run.turn:
         if run.unsaved:
             return
         busy = {number for number, _ in run.jobs}.union(running)

@@ -70,13 +70,14 @@ class Changes(dict[int, Change]):
 class ServiceRun:
     """A service, those of its changes that matter, and what the engine does for it right now.
 
-    `turn` is held while states are read and written; `unsaved` are transactions that the store
-    has not taken yet although giving back went ahead without them; `decided_at` is the boottime of
-    the last look that came to its end. It is `untidy` when a change was settled and what it leaves
-    behind is not put away yet; `undone` when something that was live was, so that what users may be
-    led back to next has to be fetched. `news` is set when there is something to tell the team,
-    `told` are the ledger's numbers of what they were told, and `untold` says what did not reach
-    them last. `drill` is what is left of an order for placebo runs.
+    `turn` is held while states are read and written, `archiving` while changes go to the archive or
+    come from there; `unsaved` are transactions that the store has not taken yet although giving
+    back went ahead without them; `decided_at` is the boottime of the last look that came to its
+    end. It is `untidy` when a change was settled and what it leaves behind is not put away yet;
+    `undone` when something that was live was, so that what users may be led back to next has to be
+    fetched. `news` is set when there is something to tell the team, `told` are the ledger's numbers
+    of what they were told, and `untold` says what did not reach them last. `drill` is what is left
+    of an order for placebo runs.
     """
 
     record: ServiceRecord
@@ -91,6 +92,7 @@ class ServiceRun:
     unsaved: list[Saved] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    archiving: asyncio.Lock = field(default_factory=asyncio.Lock)
     shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
     served: bool = False
     decided_at: float = 0.0
