@@ -13,6 +13,8 @@ from surefoot.domain.risk import data_paths, no_longer_named
         ("migrations/*", "migrations/7.sql"),
         ("migrations", "migrations/7.sql"),
         ("/migrations/", "migrations/7.sql"),
+        ("./migrations/**", "services/till/migrations/7.sql"),
+        ("./**/migrations/*.sql", "migrations/7.sql"),
         ("**/migrations/*.sql", "migrations/7.sql"),
         ("**/migrations/*.sql", "shop/db/migrations/7.sql"),
         ("db/**/*.sql", "db/7.sql"),

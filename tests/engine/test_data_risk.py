@@ -4,7 +4,7 @@ import pytest
 from engine_world import ANA, BO, World, manifest
 
 from surefoot.domain.change import Intent, WaitCause
-from surefoot.domain.errors import NotAllowed, Refused
+from surefoot.domain.errors import BadManifest, NotAllowed, Refused
 from surefoot.domain.lifecycle import Phase
 from surefoot.engine.control import ShipOrder
 from surefoot.testing import Behaviour
@@ -52,6 +52,18 @@ async def test_a_change_that_alters_data_is_refused_until_that_is_said(world: Wo
         assert f"surefoot ship {revision[:7]} --forward-only" in refused.value.cure
         assert "A second person has to approve it" in refused.value.cure
     assert world.store.everything() == before
+
+
+@pytest.mark.parametrize("pattern", ["../db/**", "./", "db//*.sql"])
+async def test_a_path_that_no_file_can_have_is_refused(world: World, pattern: str):
+    """It would ask nobody, whatever the change does to data."""
+    await world.open()
+    text = manifest("shop", 8080, f'[risk]\ndata = ["{pattern}"]\n{TWO}')
+    revision = world.commit("data", files={"surefoot.toml": text, "app.py": "2\n"})
+    with pytest.raises(BadManifest, match="names no file by") as refused:
+        await world.ship("data", revision=revision)
+    assert pattern in refused.value.message
+    assert "repository's root" in refused.value.cure
 
 
 async def test_altered_data_needs_a_second_person_although_reviews_are_off(world: World):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-__all__ = ["ONE_WAY", "data_paths", "no_longer_named"]
+__all__ = ["ONE_WAY", "data_paths", "names_no_file", "no_longer_named"]
 
 ONE_WAY = "traffic can go back, data cannot"
 
@@ -18,6 +18,11 @@ def data_paths(files: Iterable[str], patterns: Iterable[str], folder: str) -> tu
     return tuple(file for file in files if any(_names(form, file, folder) for form in forms))
 
 
+def names_no_file(patterns: Iterable[str]) -> tuple[str, ...]:
+    """The patterns that no file of a repository can have, such as `../db/**`."""
+    return tuple(one for one in patterns if {"", ".", ".."} & set(_forms(one)[0].split("/")))
+
+
 def no_longer_named(before: Iterable[str], proposed: Iterable[str]) -> tuple[str, ...]:
     """The patterns that guarded data before, and that the proposed manifest leaves out."""
     return tuple(dict.fromkeys(one for one in before if one not in set(proposed)))
@@ -25,7 +30,7 @@ def no_longer_named(before: Iterable[str], proposed: Iterable[str]) -> tuple[str
 
 def _forms(pattern: str) -> tuple[str, str]:
     """`**/` may stand for no folder at all."""
-    bare = pattern.strip("/")
+    bare = pattern.removeprefix("./").strip("/")
     return bare, bare.replace("**/", "")
 
 

@@ -10,7 +10,7 @@ from surefoot.domain.lane import Lane
 from surefoot.domain.lifecycle import Phase
 from surefoot.domain.manifest import Manifest
 from surefoot.domain.metric import loosened
-from surefoot.domain.risk import ONE_WAY, data_paths, no_longer_named
+from surefoot.domain.risk import ONE_WAY, data_paths, names_no_file, no_longer_named
 from surefoot.engine.control import ShipOrder
 from surefoot.engine.memory import known
 from surefoot.engine.run import Outside, ServiceRun
@@ -269,6 +269,11 @@ async def _manifest_at(run: ServiceRun, revision: str, outside: Outside) -> tupl
         raise BadManifest(
             f"{place} names '{manifest.name}', not '{run.name}'.",
             cure="A service keeps its name; put the name back.",
+        )
+    if nowhere := names_no_file(manifest.risk_data):
+        raise BadManifest(
+            f"{place} names no file by {', '.join(nowhere)} in `[risk] data`.",
+            cure="Count from the repository's root, as in 'migrations/**'.",
         )
     refuse_distant_upstream(manifest)
     return text, manifest
