@@ -368,3 +368,17 @@ async def test_undoing_what_is_live_carries_its_placebo_back(world: World):
     placebo = await world.until_settled(number, within=60)
     assert placebo.cause is Cause.CARRIED
     assert world.share(0) == 1.0
+
+
+async def test_a_store_that_gives_no_number_is_not_asked_without_a_pause(
+    world: World, caplog: pytest.LogCaptureFixture
+):
+    """A full disk may last for hours: a placebo that cannot begin is tried now and then."""
+    await world.open()
+    world.store.faults.fail("last_number")
+    await world.desk.drill_placebo("shop", 1, 0.0, BO)
+    await world.live(20)
+    tried = [one for one in caplog.records if "last_number" in one.getMessage()]
+    assert 1 <= len(tried) <= 10
+    world.store.faults.heal()
+    await world.until(lambda: bool(placebos(world)), within=30)

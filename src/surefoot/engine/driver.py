@@ -321,21 +321,29 @@ class Driver:
                 run.changes[number] = after
 
     async def _begin_placebo(self, run: ServiceRun) -> None:
-        """The next placebo of an order, unless somebody was quicker."""
+        """The next placebo of an order; what fails is tried again, and not without a pause."""
         async with self.numbering, run.turn:
-            drill, live, now = run.drill, run.lane.live, self.outside.clock.now()
-            if drill is None or live is None or not is_due(drill, run.lane, now):
-                return
-            try:
-                number = 1 + await self.outside.store.last_number()
-            except OutsideFailed as failed:
-                log.warning("%s: %s", run.name, failed)
-                return
-            change = a_placebo(live, number, drill.by, now)
-            says = f"{number} is a placebo: {live.number} beside {live.number}."
-            entry = NewEntry(now, run.name, number, "proposed", says, by=str(drill.by))
-            if await self._save(run, Saved(changes=(change,), entries=(entry,))):
-                run.changes[number] = change
+            is_begun = await self._propose_placebo(run)
+        if not is_begun:
+            await self.outside.clock.sleep(IDLE_S)
+
+    async def _propose_placebo(self, run: ServiceRun) -> bool:
+        """Whether it is on its way: not when somebody was quicker, or the store failed."""
+        drill, live, now = run.drill, run.lane.live, self.outside.clock.now()
+        if drill is None or live is None or not is_due(drill, run.lane, now):
+            return False
+        try:
+            number = 1 + await self.outside.store.last_number()
+        except OutsideFailed as failed:
+            log.warning("%s: %s", run.name, failed)
+            return False
+        change = a_placebo(live, number, drill.by, now)
+        says = f"{number} is a placebo: {live.number} beside {live.number}."
+        entry = NewEntry(now, run.name, number, "proposed", says, by=str(drill.by))
+        is_saved = await self._save(run, Saved(changes=(change,), entries=(entry,)))
+        if is_saved:
+            run.changes[number] = change
+        return is_saved
 
     # --- housekeeping --------------------------------------------------------------------------
 
