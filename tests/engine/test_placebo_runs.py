@@ -382,3 +382,25 @@ async def test_a_store_that_gives_no_number_is_not_asked_without_a_pause(
     assert 1 <= len(tried) <= 10
     world.store.faults.heal()
     await world.until(lambda: bool(placebos(world)), within=30)
+
+
+async def test_no_placebo_begins_beside_what_surefoot_did_not_start(world: World):
+    """After an undo the process of others is live again: the rest of an order waits."""
+    text = manifest("shop", 8080, NO_REVIEW).replace(
+        "[release]", 'upstream = "127.0.0.1:9000"\n[release]'
+    )
+    world.tips["shop"] = world.scm.commit("shop", "first", {"surefoot.toml": text}, by=ANA)
+    await world.desk.register("shop", "", text, ANA)
+    order = ShipOrder("shop", world.tips["shop"], Intent("first"), adopt=True)
+    await world.desk.ship(order, ANA)
+    await world.until(lambda: world.change(0).phase is Phase.ADOPTED, within=60)
+    world.production.ask("shop", 200.0)
+    await world.live(120)
+    change = await world.ship()
+    await world.until_settled(change)
+    await world.desk.drill_placebo("shop", 2, 0.0, BO)
+    await world.undo(change)
+    await world.until_phase(change, Phase.RESTORED, within=60)
+    await world.live(60)
+    assert placebos(world) == []
+    assert world.run().drill.left == 2

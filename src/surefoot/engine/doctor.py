@@ -77,8 +77,7 @@ async def _placebos(outside: Outside, run: ServiceRun) -> DoctorFinding:
     if rate.low > PROMISED:
         cure = "`surefoot log --outcome restored` names these runs, `surefoot why N` each reason."
         return DoctorFinding(name, ok=False, says=f"{says} More than 1 % is too many.", cure=cure)
-    live = run.lane.live
-    if rate.runs or run.drill or live is None or run.upstream_of(live):
+    if rate.runs or run.drill or not run.starts_live:
         return DoctorFinding(name, ok=True, says=says)
     cure = f"surefoot drill placebo {run.name} --times 30 --every 1d"
     return DoctorFinding(name, ok=True, says=says, cure=cure)

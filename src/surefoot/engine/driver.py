@@ -162,7 +162,7 @@ class Driver:
                     return  # nobody could take it back now: its lease must not be held for ever
             await self._tidy(run, seen)
             self._put_away_settled(run)
-        if is_due(run.drill, run.lane, self.outside.clock.now()):
+        if is_due(run.drill, run.lane, self.outside.clock.now()) and run.starts_live:
             self._beside(run, NEXT_PLACEBO, partial(self._begin_placebo, run))
         run.decided_at = self.outside.clock.boottime()
 
@@ -330,7 +330,7 @@ class Driver:
     async def _propose_placebo(self, run: ServiceRun) -> bool:
         """Whether it is on its way: not when somebody was quicker, or the store failed."""
         drill, live, now = run.drill, run.lane.live, self.outside.clock.now()
-        if drill is None or live is None or not is_due(drill, run.lane, now):
+        if drill is None or live is None or not (is_due(drill, run.lane, now) and run.starts_live):
             return False
         try:
             number = 1 + await self.outside.store.last_number()

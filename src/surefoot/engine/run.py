@@ -146,6 +146,11 @@ class ServiceRun:
         """Where the first baseline listens, if somebody else runs it. What comes after is ours."""
         return self.manifest_of(change.number).upstream if change.base is None else None
 
+    @property
+    def starts_live(self) -> bool:
+        """Whether what is live was started by us, so that it can be started once more."""
+        return self.lane.live is not None and self.upstream_of(self.lane.live) is None
+
     def guards(self, number: int) -> tuple[Metric, ...]:
         """What a change is watched with: the live guards and what the change adds."""
         return guards_joined(self.manifest.metrics, self.manifest_of(number).metrics)

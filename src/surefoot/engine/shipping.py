@@ -188,7 +188,7 @@ def refuse_drill(run: ServiceRun) -> None:
             f"Nothing of {run.name} is live: there is nothing to run beside itself.",
             cure="Type `surefoot adopt HEAD` in its folder.",
         )
-    if run.upstream_of(lane.live):
+    if not run.starts_live:
         raise Refused(
             f"{lane.live.number} of {run.name} is a process that Surefoot did not start, and "
             "cannot start once more.",
