@@ -3,6 +3,7 @@
 import asyncio
 import resource
 
+import pytest
 from engine_world import World
 
 from surefoot.domain.change import Cause
@@ -214,3 +215,23 @@ async def test_a_slow_proxy_does_not_stop_the_service(world: World):
     world.keeper.faults.slow(1.0, "route")
     number = await world.ship()
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+async def test_a_release_that_cannot_be_ended_is_tried_once_a_second(
+    world: World, caplog: pytest.LogCaptureFixture, *, is_live: bool
+):
+    """A supervisor that does not answer costs no core, after a soak or on the way back."""
+    await world.open()
+    number = await world.ship()
+    if is_live:
+        await world.until_settled(number)
+        await world.live(595)
+    else:
+        await world.until_phase(number, Phase.ROLLING_OUT, within=100)
+    world.target.faults.fail("stop")
+    if not is_live:
+        await world.undo(number)
+    await world.live(15)
+    tried = [one for one in caplog.records if "'stop' did not succeed" in one.getMessage()]
+    assert 2 <= len(tried) <= 20

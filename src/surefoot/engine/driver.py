@@ -208,7 +208,7 @@ class Driver:
             if isinstance(act, JOBS):
                 self._beside(run, key, partial(self._job, run, after, act))
             elif isinstance(act, BESIDE):
-                self._beside(run, key, partial(self._try, run, after, act))
+                self._beside(run, key, partial(self._try_beside, run, after, act))
             elif not isinstance(act, GiveBack):
                 await self._try(run, after, act)
 
@@ -279,6 +279,12 @@ class Driver:
             if isinstance(act, Route):
                 says = f"The proxy has a share of {act.share * 100:g} % for it."
                 await self.note(run, change.number, "share", says, {"share": act.share})
+
+    async def _try_beside(self, run: ServiceRun, change: Change, act: Act) -> None:
+        """As `_try`; the end of a job wakes the loop, which must not turn without a pause."""
+        await self._try(run, change, act)
+        if (change.number, type(act).__name__) in run.failures:
+            await self.outside.clock.sleep(TICK_S)
 
     # --- jobs ----------------------------------------------------------------------------------
 
@@ -402,6 +408,7 @@ class Driver:
             run.served = False
         except (SurefootError, OSError) as failed:
             log.warning("%s %s: %s", run.name, release, failed)
+            await self.outside.clock.sleep(TICK_S)  # or the loop would turn without a pause
 
     # --- the one-second watch ------------------------------------------------------------------
 
