@@ -102,6 +102,7 @@ class Judge:
         self._weights = Weights(0.0, 0.0, {})
         self._weighed: list[tuple[float, Track]] = []
         self._unsettled = _unsettled(plan)
+        self._required = self._needed_for_verified()
         self._decision: Decision | None = None
         self._at = 0.0
         self._judged = False
@@ -238,6 +239,10 @@ class Judge:
                     if promise.expectation.metric == new.name:
                         promise.settle(new)
         self._unsettled = _unsettled(self.plan)
+        self._required = self._needed_for_verified()
+
+    def _needed_for_verified(self) -> tuple[Track, ...]:
+        return tuple(track for track in self._tracks.values() if track.metric.required)
 
     def _decide(self, tick: OpenTick) -> None:
         """Change the word if the evidence does. *Worse* is final and wins ties."""
@@ -253,7 +258,7 @@ class Judge:
         elif decided is not None or self._exposed_at is None:
             return
         elif self._is_verified():
-            because = verified(self._required(), self.plan)
+            because = verified(self._required, self.plan)
             self._decision = self._decided(Word.VERIFIED, None, because)
         elif self._at >= self.plan.time_limit:
             name, lacking = self._lacking()
@@ -275,15 +280,12 @@ class Judge:
             because = worse(self._tracks[name])
         return self._decided(Word.WORSE, name, because)
 
-    def _required(self) -> list[Track]:
-        return [track for track in self._tracks.values() if track.metric.required]
-
     def _is_verified(self) -> bool:
         """Whether every required metric is not worse, at this one moment. No metric is no proof."""
         plan = self.plan
         if self._at < MINIMUM_WATCH or self._evidence >= CALM_PART / plan.alpha_worse:
             return False
-        required = self._required()
+        required = self._required
         return (
             bool(required)
             and all(track.ok >= 1 / plan.alpha_ok for track in required)
@@ -292,7 +294,7 @@ class Judge:
 
     def _lacking(self) -> tuple[str | None, str]:
         """What is still missing for *verified*: the metric, and a clause."""
-        plan, required = self.plan, self._required()
+        plan, required = self.plan, self._required
         if not required:
             return None, "no metric is required, so nothing can be proven"
         if self._evidence >= CALM_PART / plan.alpha_worse:
@@ -327,7 +329,7 @@ class Judge:
         if not self._judged or (self._decision and self._decision.word is Word.WORSE):
             return False
         seen_by_proxy = [t for t in self._tracks.values() if t.metric.group != "declared"]
-        needed = seen_by_proxy or self._required()
+        needed = seen_by_proxy or self._required
         enough = GATE_PART / self.plan.alpha_ok
         return bool(needed) and all(track.gate >= enough for track in needed)
 
@@ -372,7 +374,7 @@ class Judge:
             word=decided.word if decided else Word.WATCHING,
             evidence=self._evidence,
             against=self._against() if exposed_at is not None else {},
-            ok={track.metric.name: track.ok for track in self._required()},
+            ok={track.metric.name: track.ok for track in self._required},
         )
 
     def _watching(self) -> Decision:
