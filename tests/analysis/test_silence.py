@@ -42,6 +42,13 @@ def test_a_canary_without_a_single_row_is_silent_after_ten_seconds():
     assert reading.because == "the canary is silent while the baseline speaks; WORSE"
 
 
+@pytest.mark.parametrize("at", [5.01, 5.5])
+def test_a_share_that_is_set_between_two_ticks_shortens_no_interval(at):
+    """Silence is counted in ticks: what is not one says nothing of how far apart they are."""
+    step = {"t": at, "share": 0.15}
+    assert judged(SHARED, step, *baseline(180, 30)).at == pytest.approx(10.5, abs=0.5)
+
+
 def test_zero_answers_are_as_silent_as_no_row():
     """A row that says zero is no answer."""
     nothing = [ratio(t, "canary", 0) for t in range(1, 31)]

@@ -35,7 +35,7 @@ class Survey:
         """Nothing is known yet."""
         self.rows = 0
         self._kinds: dict[str, tuple[Kind, int]] = {}
-        self._first = self._latest = self._step = inf
+        self._first = self._latest = self._step = self._tick_at = inf
         self._shares: dict[float, None] = {}
         self._is_exposed = False
         self._first_tick: float | None = None
@@ -59,8 +59,7 @@ class Survey:
                 cure="Put the rows in the order of time.",
             )
         self.rows += 1
-        if row.t > self._latest:
-            self._step, self._latest = min(self._step, row.t - self._latest), row.t
+        self._latest = row.t
         if isinstance(row, ShareRow):
             self._shares[row.share] = None
             self._is_exposed = self._is_exposed or row.share > 0
@@ -72,7 +71,9 @@ class Survey:
         if kind != kind_of(row):
             raise _two_kinds(number, row.metric, kind_of(row), f"{kind} in line {line}")
         if self._first_tick is None:
-            self._first_tick = row.t
+            self._first_tick = self._tick_at = row.t
+        if row.t > self._tick_at:
+            self._step, self._tick_at = min(self._step, row.t - self._tick_at), row.t
         if self._canary_at is None and row.arm is Arm.CANARY:
             self._canary_at = row.t
         if not isinstance(row, GaugeTick) and row.stratum is not None:
