@@ -67,6 +67,14 @@ def test_live_buckets_that_differ_are_said_and_never_verified():
     assert "Give both the same" in warning
 
 
+def test_evidence_that_was_judged_live_is_judged_again_with_such_buckets():
+    """Where the plan fixes the bounds, the record is what a daemon kept: it says the same again."""
+    plan = plan_to_json(judge_lines(lines(FINE)).plan)
+    result = judge_lines([plan, *lines({0.05: 40, 0.07: 60, inf: 100}, FINE)])
+    assert result.reading.word is Word.WATCHING
+    assert "the buckets of the two releases differ" in result.reading.warnings[0]
+
+
 def test_coarse_buckets_are_said_aloud():
     """Where no bound lies a little above a judged one, a smaller shift is not seen."""
     coarse = judge_lines(lines(COARSE)).reading

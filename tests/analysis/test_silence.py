@@ -176,6 +176,14 @@ def test_an_instance_that_falls_silent_beside_others_is_said():
     assert judged(SHARED, *quiet, gauge(60, "canary", "b")).warnings == ()
 
 
+def test_an_instance_that_comes_back_under_another_name_is_not_missed():
+    """As many speak as ever."""
+    both = [gauge(t, "baseline", "x") for t in range(1, 61)]
+    canary = [gauge(t, "canary", "a") for t in range(1, 61)]
+    named = [gauge(t, "canary", "b" if t < 20 else "c") for t in range(1, 61)]
+    assert judged(SHARED, *both, *canary, *named).warnings == ()
+
+
 def test_rows_of_both_releases_that_never_meet_are_said():
     """Half a second apart they are two moments, and nothing can be compared."""
     canary = [ratio(t + 0.5, "canary", 20) for t in range(1, 31)]

@@ -277,7 +277,7 @@ def _surveyed(lines: Iterable[str]) -> tuple[JudgePlan, float | None, float | No
                 malformed.add(_late_plan(at))
             else:
                 told = fields
-                plan_from_row(told.values, where=told.where)
+                survey.plan(plan_from_row(told.values, where=told.where))
         except BadEvidence as error:
             malformed.add(error)
     if not at:

@@ -89,18 +89,24 @@ class Instances:
         self._patience = max(SILENT_SECONDS, INTERVALS * interval)
         self._last: dict[str, float] = {}
         self._latest = 0.0
+        self._most = 0
 
     def step(self, at: float, tick: OpenTick) -> None:
         """Take the tick at `at` seconds since first exposure."""
+        self._most = max(self._most, len(tick.instances))
         for name in tick.instances:
             if name in self._last or len(self._last) < MOST_INSTANCES:
                 self._last[name] = self._latest = at
 
     @property
     def silent(self) -> Mapping[str, float]:
-        """Those that are silent by now, and since when, in seconds since first exposure."""
+        """Those that are silent by now, and since when, in seconds since first exposure.
+
+        None, while as many speak as ever: one may come back under another name.
+        """
         due = self._latest - self._patience
-        return {name: at for name, at in self._last.items() if at < due}
+        silent = {name: at for name, at in self._last.items() if at < due}
+        return silent if len(self._last) - len(silent) < self._most else {}
 
 
 def _answers(row: Counted) -> float:

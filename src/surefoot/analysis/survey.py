@@ -34,6 +34,7 @@ class Survey:
     def __init__(self) -> None:
         """Nothing is known yet."""
         self.rows = 0
+        self._judged: frozenset[str] = frozenset()
         self._kinds: dict[str, tuple[Kind, int]] = {}
         self._first = self._latest = self._step = self._tick_at = inf
         self._shares: dict[float, None] = {}
@@ -43,6 +44,13 @@ class Survey:
         self._answers = {Arm.CANARY: 0.0, Arm.BASELINE: 0.0}
         self._bounds: dict[str, tuple[frozenset[float], Arm, int]] = {}
         self._strata: dict[str, dict[str, None]] = {}
+
+    def plan(self, plan: JudgePlan) -> None:
+        """Take the plan of the first line.
+
+        Metrics whose bounds it fixes were judged before, whatever their rows had: again, then.
+        """
+        self._judged = frozenset(metric.name for metric in plan.metrics if metric.bounds)
 
     def take(self, row: Row, number: int) -> None:
         """Take the row of line `number`.
@@ -78,7 +86,7 @@ class Survey:
             self._canary_at = row.t
         if not isinstance(row, GaugeTick) and row.stratum is not None:
             self._strata.setdefault(row.metric, {})[row.stratum] = None
-        if isinstance(row, LatencyTick):
+        if isinstance(row, LatencyTick) and row.metric not in self._judged:
             self._check_bounds(row, number)
         if row.t - self._first >= HISTORY_SECONDS:
             return
