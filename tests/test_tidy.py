@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,12 @@ def test_every_module_says_what_it_is():
 def test_no_sentence_blames(word):
     """What is told is about changes and services, not about people's faults."""
     assert not [m for m in MODULES if word in m.read_text().lower()]
+
+
+def test_every_test_file_has_a_name_of_its_own():
+    """Two of one name cannot be collected together."""
+    names = Counter(file.name for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_nothing_names_a_machine_or_a_registry():

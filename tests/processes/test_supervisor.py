@@ -164,10 +164,9 @@ async def test_drop_without_a_supervisor(programs, program, tmp_path, until, run
     wanted = program()
     await programs.keep(wanted)
     await runs(wanted.lock)
-    for _ in range(2):
-        os.kill(supervisor_of(tmp_path).pid, signal.SIGKILL)
-        await programs.start()
-    await until(lambda: len(procfs.takers(wanted.lock)) == 3)
+    os.kill(supervisor_of(tmp_path).pid, signal.SIGKILL)
+    await programs.start()
+    await until(lambda: len(procfs.takers(wanted.lock)) == 2)
     os.kill(supervisor_of(tmp_path).pid, signal.SIGKILL)
     await programs.drop("stay")
     assert procfs.takers(wanted.lock) == ()
