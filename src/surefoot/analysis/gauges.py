@@ -63,7 +63,12 @@ class Likeness:
 
 
 class GaugeTest:
-    """Both arms of one gauge: their means, and the evidence for either direction."""
+    """Both arms of one gauge: their means, and the evidence for either direction.
+
+    A block ends by the likeness of the baseline's samples up to then, its own among them, which
+    turns with no sign. Lengths fixed before were tried: the first are long for want of data, and
+    nothing is found in hours.
+    """
 
     __slots__ = ("_block", "_likeness", "_logs", "_start", "blocks", "sums")
 
