@@ -22,6 +22,8 @@ def main():
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of: {', '.join(FAULTS)}")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     asked = parser.parse_args()
+    if unknown := set(asked.faults) - FAULTS.keys():
+        parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
     found = [run(name, asked.seed) for name in asked.faults or FAULTS]
     print(f"seed {asked.seed}: {sum(found)} violations in {len(found)} faults")
     return min(sum(found), 1)
