@@ -208,7 +208,7 @@ class Driver:
             if isinstance(act, JOBS):
                 self._beside(run, key, partial(self._job, run, after, act))
             elif isinstance(act, BESIDE):
-                self._beside(run, key, partial(self._try_beside, run, after, act))
+                self._beside(run, key, partial(self._try, run, after, act))
             elif not isinstance(act, GiveBack):
                 await self._try(run, after, act)
 
@@ -266,36 +266,39 @@ class Driver:
                 run.watch.begin_soak()
             self.outside.telemetry.forget(run.name)
 
-    async def _try(self, run: ServiceRun, change: Change, act: Act) -> None:
-        """An act of an instant. What does not succeed is decided again at the next look."""
+    async def _try(self, run: ServiceRun, change: Change, act: Act) -> float:
+        """An act of an instant. What does not succeed is decided again at the next look.
+
+        Returns:
+            What `_beside` waits for then.
+        """
         key = (change.number, type(act).__name__)
         try:
             await self.actor.perform(run, change, act)
         except (SurefootError, OSError) as failed:
             run.failures[key] = run.failures.get(key, 0) + 1
             log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
-        else:
-            run.failures.pop(key, None)
-            if isinstance(act, Route):
-                says = f"The proxy has a share of {act.share * 100:g} % for it."
-                await self.note(run, change.number, "share", says, {"share": act.share})
-
-    async def _try_beside(self, run: ServiceRun, change: Change, act: Act) -> None:
-        """As `_try`; the end of a job wakes the loop, which must not turn without a pause."""
-        await self._try(run, change, act)
-        if (change.number, type(act).__name__) in run.failures:
-            await self.outside.clock.sleep(TICK_S)
+            return TICK_S
+        run.failures.pop(key, None)
+        if isinstance(act, Route):
+            says = f"The proxy has a share of {act.share * 100:g} % for it."
+            await self.note(run, change.number, "share", says, {"share": act.share})
+        return 0.0
 
     # --- jobs ----------------------------------------------------------------------------------
 
     def _beside(
-        self, run: ServiceRun, key: tuple[int, str], work: Callable[[], Awaitable[None]]
+        self, run: ServiceRun, key: tuple[int, str], work: Callable[[], Awaitable[float]]
     ) -> None:
-        """Do what takes its time beside the loop, once: an order to undo waits for none of it."""
+        """Do what takes its time beside the loop, once: an order to undo waits for none of it.
+
+        Its end wakes the loop, which may begin it anew at once: so `work` returns how many seconds
+        to wait first, 0 unless it failed.
+        """
 
         async def to_its_end() -> None:
             try:
-                await work()
+                await self.outside.clock.sleep(await work())
             finally:
                 run.jobs.pop(key, None)
                 run.wake.set()
@@ -303,7 +306,7 @@ class Driver:
         if key not in run.jobs:
             run.jobs[key] = asyncio.create_task(to_its_end())
 
-    async def _job(self, run: ServiceRun, change: Change, act: Act) -> None:
+    async def _job(self, run: ServiceRun, change: Change, act: Act) -> float:
         """Do a job beside the loop, and write its part down when it has ended."""
         key = (change.number, type(act).__name__)
         try:
@@ -313,7 +316,8 @@ class Driver:
         except (SurefootError, OSError) as failed:
             run.failures[key] = run.failures.get(key, 0) + 1
             log.warning("%s %s: %s: %s", run.name, change.number, act, failed)
-            await self.outside.clock.sleep(min(2.0 ** run.failures[key], 30.0))
+            return min(2.0 ** run.failures[key], 30.0)
+        return 0.0
 
     async def _part_done(self, run: ServiceRun, number: int, done: PartDone) -> None:
         async with run.turn:
@@ -326,30 +330,25 @@ class Driver:
             if await self._save(run, self._saved(run, before, after, ())):
                 run.changes[number] = after
 
-    async def _begin_placebo(self, run: ServiceRun) -> None:
-        """The next placebo of an order; what fails is tried again, and not without a pause."""
+    async def _begin_placebo(self, run: ServiceRun) -> float:
+        """The next placebo of an order, unless somebody was quicker."""
         async with self.numbering, run.turn:
-            is_begun = await self._propose_placebo(run)
-        if not is_begun:
-            await self.outside.clock.sleep(IDLE_S)
-
-    async def _propose_placebo(self, run: ServiceRun) -> bool:
-        """Whether it is on its way: not when somebody was quicker, or the store failed."""
-        drill, live, now = run.drill, run.lane.live, self.outside.clock.now()
-        if drill is None or live is None or not (is_due(drill, run.lane, now) and run.starts_live):
-            return False
-        try:
-            number = 1 + await self.outside.store.last_number()
-        except OutsideFailed as failed:
-            log.warning("%s: %s", run.name, failed)
-            return False
-        change = a_placebo(live, number, drill.by, now)
-        says = f"{number} is a placebo: {live.number} beside {live.number}."
-        entry = NewEntry(now, run.name, number, "proposed", says, by=str(drill.by))
-        is_saved = await self._save(run, Saved(changes=(change,), entries=(entry,)))
-        if is_saved:
+            drill, live, now = run.drill, run.lane.live, self.outside.clock.now()
+            due = is_due(drill, run.lane, now) and run.starts_live
+            if drill is None or live is None or not due:
+                return 0.0
+            try:
+                number = 1 + await self.outside.store.last_number()
+            except OutsideFailed as failed:
+                log.warning("%s: %s", run.name, failed)
+                return IDLE_S
+            change = a_placebo(live, number, drill.by, now)
+            says = f"{number} is a placebo: {live.number} beside {live.number}."
+            entry = NewEntry(now, run.name, number, "proposed", says, by=str(drill.by))
+            if not await self._save(run, Saved(changes=(change,), entries=(entry,))):
+                return IDLE_S
             run.changes[number] = change
-        return is_saved
+        return 0.0
 
     # --- housekeeping --------------------------------------------------------------------------
 
@@ -375,20 +374,22 @@ class Driver:
             run.untidy = False
             self._beside(run, NO_CHANGE, partial(self._put_away, run))
 
-    async def _put_away(self, run: ServiceRun) -> None:
+    async def _put_away(self, run: ServiceRun) -> float:
         """What fails is tried again when the next change is settled, or at the next start."""
         try:
             await put_away(self.outside, run, self.home / "services" / run.name / "releases")
             await lay_aside(self.outside, run)
         except (SurefootError, OSError) as failed:
             log.warning("%s: not all is put away: %s", run.name, failed)
+        return 0.0
 
-    async def _recall_last_live(self, run: ServiceRun) -> None:
+    async def _recall_last_live(self, run: ServiceRun) -> float:
         """What users may be led back to next; what fails is tried again."""
         run.undone = False
-        if not await self._safely(recall_last_live(self.outside, run), run.name):
-            run.undone = True
-            await self.outside.clock.sleep(IDLE_S)
+        if await self._safely(recall_last_live(self.outside, run), run.name):
+            return 0.0
+        run.undone = True
+        return IDLE_S
 
     async def _forget_spares(self, run: ServiceRun, seen: Seen, kept: set[int]) -> None:
         """A release that is about to end, or has ended, covers for the live one no more.
@@ -401,14 +402,15 @@ class Driver:
         if {routes.spare, routes.candidate} - {None} - kept:
             await self.outside.traffic.route(Routes(run.name, live=routes.live), LEASE_S)
 
-    async def _end(self, run: ServiceRun, release: int) -> None:
+    async def _end(self, run: ServiceRun, release: int) -> float:
         """End a release, which may take its whole stop timeout; then the proxy forgets it."""
         try:
             await self.outside.target.stop(run.name, release)
             run.served = False
         except (SurefootError, OSError) as failed:
             log.warning("%s %s: %s", run.name, release, failed)
-            await self.outside.clock.sleep(TICK_S)  # or the loop would turn without a pause
+            return TICK_S
+        return 0.0
 
     # --- the one-second watch ------------------------------------------------------------------
 
