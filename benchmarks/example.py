@@ -7,37 +7,27 @@
 """
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 
-from simulated import Dice, World, decided, plan_for, second
+from simulated import Dice, World, decided, plan_for, watch
 
-from surefoot.analysis.judge import Judge
 from surefoot.analysis.record import plan_to_json, row_to_json
-from surefoot.analysis.ticks import ShareRow
+from surefoot.analysis.ticks import Row
 
 SEED = "docs/verdicts.md"
 HARMLESS = World(100, 0.01)
 WORLDS = {"harmless": HARMLESS, "harmful": replace(HARMLESS, canary_p=0.04)}
 
 
-def record(world: World, seed: str = SEED) -> Iterator[str]:
+def record(world: World, seed: str = SEED) -> list[str]:
     """Line by line: the plan, fixed beforehand, then each second until there is a verdict."""
     dice = Dice(seed)
     plan = plan_for(world, dice, None)
-    yield plan_to_json(plan)
-    judge, step, t = Judge(plan), 0, 0
-    shares = [ShareRow(0, plan.steps[0])]
-    while not decided(judge.reading):
-        t += 1
-        for row in (*shares, *second(world, dice, t, plan.steps[step])):
-            judge.feed(row)
-            yield row_to_json(row)
-        judge.close_tick()
-        shares = []
-        if judge.reading.gate and step + 1 < len(plan.steps):
-            step += 1
-            shares = [ShareRow(t + 0.5, plan.steps[step])]
+    told: list[Row] = []
+    for reading, _ in watch(world, dice, plan, told=told):
+        if decided(reading):
+            break
+    return [plan_to_json(plan), *map(row_to_json, told)]
 
 
 def main() -> None:

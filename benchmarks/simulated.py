@@ -7,7 +7,7 @@ a tenth of the requests, 1 % bad). Shares 10 % (or 5 requests/s), then 50 %; lim
 
 import bisect
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import erf, exp, inf, log, log1p, sqrt
 
@@ -172,21 +172,44 @@ class Outcome:
     plan: JudgePlan
 
 
-def watch(
-    world: World, dice: Dice, plan: JudgePlan, seconds: int = LIMIT
+Second = Callable[[int, float], Iterable[Row]]  # the rows of a second at a share
+
+
+def climb(
+    plan: JudgePlan, rows_at: Second, seconds: int, told: list[Row] | None = None
 ) -> Iterator[tuple[Reading, float]]:
-    """Run one rollout as the engine does: each second's reading, and the share it was made at."""
+    """Run one rollout as the engine does: each second's reading, and the share it was made at.
+
+    Every row that the judge was fed is added to `told`.
+    """
     judge, step = Judge(plan), 0
-    judge.feed(ShareRow(0, plan.steps[0]))
+
+    def feed(row: Row) -> None:
+        if told is not None:
+            told.append(row)
+        judge.feed(row)
+
+    feed(ShareRow(0, plan.steps[0]))
     for t in range(1, seconds + 1):
-        for row in second(world, dice, t, plan.steps[step]):
-            judge.feed(row)
+        for row in rows_at(t, plan.steps[step]):
+            feed(row)
         judge.close_tick()
         reading = judge.reading
         yield reading, plan.steps[step]
         if reading.gate and step + 1 < len(plan.steps):
             step += 1
-            judge.feed(ShareRow(t + 0.5, plan.steps[step]))
+            feed(ShareRow(t + 0.5, plan.steps[step]))
+
+
+def watch(
+    world: World,
+    dice: Dice,
+    plan: JudgePlan,
+    seconds: int = LIMIT,
+    told: list[Row] | None = None,
+) -> Iterator[tuple[Reading, float]]:
+    """`climb` with the requests of a world."""
+    return climb(plan, lambda t, share: second(world, dice, t, share), seconds, told)
 
 
 def rollout(world: World, dice: Dice, plan: JudgePlan, until: Callable[[Reading], bool]) -> Outcome:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf, log, log1p
 
+from simulated import climb
+
 from surefoot.analysis.history import History
 from surefoot.analysis.judge import Judge
 from surefoot.analysis.plan import JudgePlan, MetricPlan, Rules, plan_from_history
@@ -104,22 +106,12 @@ def rollout(
     service: Service, dice: random.Random, plan: JudgePlan, seconds: int = 900
 ) -> tuple[Reading, list[Row]]:
     """Climb the steps by the gate, as the engine does, until a word is said."""
-    judge, step = Judge(plan), 0
-    told: list[Row] = [ShareRow(0, plan.steps[0])]
-    judge.feed(told[0])
-    for t in range(1, seconds + 1):
-        for row in second(service, dice, t, plan.steps[step]):
-            told.append(row)
-            judge.feed(row)
-        judge.close_tick()
-        reading = judge.reading
+    told: list[Row] = []
+    reading = Judge(plan).reading
+    for reading, _ in climb(plan, lambda t, share: second(service, dice, t, share), seconds, told):
         if reading.word != "watching":
-            return reading, told
-        if reading.gate and step + 1 < len(plan.steps):
-            step += 1
-            told.append(ShareRow(t + 0.5, plan.steps[step]))
-            judge.feed(told[-1])
-    return judge.reading, told
+            break
+    return reading, told
 
 
 def judged(plan: JudgePlan, rows: list[Row], exposed_at: float | None = None) -> Reading:

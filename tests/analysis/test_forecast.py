@@ -9,6 +9,7 @@ import pytest
 from analysis_streams import ERRORS, Service, plan_of, second
 from hypothesis import given
 from hypothesis import strategies as st
+from simulated import climb
 
 from surefoot.analysis.forecast import (
     Wait,
@@ -18,9 +19,7 @@ from surefoot.analysis.forecast import (
     remaining,
     to_see,
 )
-from surefoot.analysis.judge import Judge
 from surefoot.analysis.plan import JudgePlan
-from surefoot.analysis.ticks import ShareRow
 from surefoot.domain.verdict import Margin, MetricReading, Reading, Word
 
 PATIENCE = 6000
@@ -28,17 +27,8 @@ PATIENCE = 6000
 
 def readings(service, dice, plan):
     """Each second's reading and share of a rollout that is waited for beyond its time limit."""
-    judge, step = Judge(replace(plan, time_limit=2 * PATIENCE)), 0
-    judge.feed(ShareRow(0, plan.steps[0]))
-    for t in range(1, PATIENCE):
-        for row in second(service, dice, t, plan.steps[step]):
-            judge.feed(row)
-        judge.close_tick()
-        reading = judge.reading
-        yield reading, plan.steps[step]
-        if reading.gate and step + 1 < len(plan.steps):
-            step += 1
-            judge.feed(ShareRow(t + 0.5, plan.steps[step]))
+    longer = replace(plan, time_limit=2 * PATIENCE)
+    return climb(longer, lambda t, share: second(service, dice, t, share), PATIENCE)
 
 
 def word_at(word, service, dice, plan):

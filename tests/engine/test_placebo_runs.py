@@ -20,6 +20,15 @@ async def drill(world: World, times: int = 1, every_s: float = 0.0) -> int:
     return placebos(world)[-1]
 
 
+async def beside_a_change(world: World) -> tuple[int, int]:
+    """A change that is live, its soak over, and a placebo of it."""
+    await world.open()
+    change = await world.ship()
+    await world.until_settled(change)
+    await world.live(601)
+    return change, await drill(world)
+
+
 def placebos(world: World) -> list[int]:
     return [number for number, one in world.run().changes.items() if one.placebo]
 
@@ -310,22 +319,14 @@ async def test_a_placebo_is_nothing_to_accept_review_or_try_again(world: World):
 
 async def test_undo_of_the_service_behind_a_placebo_means_what_is_live(world: World):
     """It ended by itself a moment ago: nobody types undo for that."""
-    await world.open()
-    change = await world.ship()
-    await world.until_settled(change)
-    await world.live(601)
-    number = await drill(world)
+    change, number = await beside_a_change(world)
     await world.until_settled(number, within=300)
     assert (await world.desk.undo_service("shop", BO, "")).number == change
 
 
 async def test_undo_of_the_service_while_users_meet_a_placebo_means_what_is_live(world: World):
     """Users who went back from the placebo alone would still be on the release that is wrong."""
-    await world.open()
-    change = await world.ship()
-    await world.until_settled(change)
-    await world.live(601)
-    number = await drill(world)
+    change, number = await beside_a_change(world)
     await world.until_phase(number, Phase.ROLLING_OUT, within=100)
     assert (await world.desk.service("shop")).undo.says.startswith(f"Undo {change} ")
     assert (await world.desk.undo_service("shop", BO, "it is wrong")).number == change
@@ -335,11 +336,7 @@ async def test_undo_of_the_service_while_users_meet_a_placebo_means_what_is_live
 
 async def test_a_placebo_undone_by_its_number_hides_nothing_from_the_next_undo(world: World):
     """It was no change that was given back: undo of the service still means what is live."""
-    await world.open()
-    change = await world.ship()
-    await world.until_settled(change)
-    await world.live(601)
-    number = await drill(world)
+    change, number = await beside_a_change(world)
     await world.until_phase(number, Phase.ROLLING_OUT, within=100)
     await world.undo(number)
     await world.until_settled(number, within=30)
@@ -356,11 +353,7 @@ async def test_where_nothing_was_live_before_the_placebo_itself_is_undone(world:
 
 async def test_undoing_what_is_live_carries_its_placebo_back(world: World):
     """Both releases are the same: all users go to the one before them."""
-    await world.open()
-    change = await world.ship()
-    await world.until_settled(change)
-    await world.live(601)
-    number = await drill(world)
+    change, number = await beside_a_change(world)
     await world.until_phase(number, Phase.ROLLING_OUT, within=100)
     await world.live(3)
     await world.undo(change)
