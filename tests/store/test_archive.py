@@ -12,9 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine
+from old_stores import of_version
 
 from surefoot.adapters.store import SqliteStore
 from surefoot.adapters.store.rows import STATE_VERSION, change_row
@@ -247,13 +245,7 @@ INSERT = "INSERT INTO change (service, number, phase, state, state_version, upda
 
 def of_the_second_version(path: Path, changes: list[Change]) -> None:
     """A store as it was before there was an archive."""
-    path.parent.mkdir()
-    config = Config()
-    config.set_main_option("script_location", "surefoot.adapters.store:migrations")
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as db:
-        config.attributes["connection"] = db
-        command.upgrade(config, "0002")
+    with of_version(path, "0002") as db:
         for change in changes:
             row = change_row(change, 0.0)
             values = (row[name] for name in ("service", "number", "phase", "state"))
@@ -261,7 +253,6 @@ def of_the_second_version(path: Path, changes: list[Change]) -> None:
         db.exec_driver_sql(f"{INSERT} ('till', 900, 'verified', '{{}}', 1, 0.0)")
         db.exec_driver_sql(f"{INSERT} ('till', 901, 'verified', '{{torn', 1, 0.0)")
         db.exec_driver_sql(f"{INSERT} ('till', 902, 'verified', '[]', 2, 0.0)")
-    engine.dispose()
 
 
 async def test_a_store_without_an_archive_keeps_everything(path: Path):

@@ -13,12 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from old_stores import of_version
 from sqlalchemy import create_engine
 
 from surefoot.adapters.store import SqliteStore
@@ -295,20 +294,13 @@ async def test_the_migrations_make_the_tables_that_are_queried(
 
 async def test_a_store_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
     """What is in it stays, and a hold of then has no end."""
-    path.parent.mkdir()
-    config = Config()
-    config.set_main_option("script_location", "surefoot.adapters.store:migrations")
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as db:
-        config.attributes["connection"] = db
-        command.upgrade(config, "0001")
+    with of_version(path, "0001") as db:
         db.exec_driver_sql(
             "INSERT INTO service VALUES ('shop', '/srv/shop.git', '', '', 1, 'Ana', 'a sale', 9.0)"
         )
         db.exec_driver_sql(
             "INSERT INTO ledger VALUES (7, 9.0, 'shop', NULL, 'hold', 'a sale', 'Ana', '{}')"
         )
-    engine.dispose()
     store = SqliteStore(path)
     await store.open()
     (shop,) = await store.services()
