@@ -1,18 +1,52 @@
 """The factor for common events: its mean never exceeds one, and it is the block bet it claims."""
 
 from itertools import product
-from math import comb, exp, inf, isclose, log
+from math import comb, exp, inf, isclose, log, log1p
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.analysis.bernoulli import COMMON_RATIOS, BlockCapital, log_block, stake
+from surefoot.analysis.bernoulli import COMMON_RATIOS, GUESSED, SAFE, BlockCapital, stake
 from surefoot.analysis.evidence import HARM_RATIOS, Capital
 
 SIZES = ((1, 1), (2, 5), (3, 9), (6, 6), (8, 2))
 RATES = (0.01, 0.1, 0.3, 0.5, 0.8)
 NULLS = ((1.0, 0.0), (1.1, 0.0001), (1.5, 0.0), (1.0, 0.05), (0.9, 0.0))
+
+
+def log_block(
+    bet: tuple[float, float],
+    null: tuple[float, float],
+    one: tuple[float, float],
+    two: tuple[float, float],
+) -> float:
+    """The natural log of F for one tick.
+
+    Args:
+        bet: q2 and s, from `stake`; s is cut to what keeps F positive.
+        null: m and d of the null rate `m p2 + d`; m q2 + d below 1.
+        one: events and all of arm 1.
+        two: events and all of arm 2.
+
+    Returns:
+        log F; 0 when an arm is empty.
+    """
+    (q2, s), (m, d), (e1, n1), (e2, n2) = bet, null, one, two
+    if n1 <= 0 or n2 <= 0:
+        return 0.0
+    q1, each = m * q2 + d, n2 / (m * n1)
+    if s > 0:
+        s = min(s, SAFE / (each * q1), SAFE / (1 - q2))
+    else:
+        s = max(s, -SAFE / (each * (1 - q1)), -SAFE / q2)
+    k = s * each
+    return (
+        e1 * log1p(k * (1 - q1))
+        + (n1 - e1) * log1p(-k * q1)
+        + e2 * log1p(-s * (1 - q2))
+        + (n2 - e2) * log1p(s * q2)
+    )
 
 
 def chance(k: int, n: int, p: float) -> float:
@@ -92,6 +126,38 @@ def test_capital_is_the_mean_of_the_factors(e1, e2, n1, n2):
         for r in COMMON_RATIOS
     ]
     assert isclose(capital.value, sum(factors) / len(factors), rel_tol=1e-9)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(30, 300)] * 2), max_size=25))
+def test_each_tick_multiplies_by_the_factor_of_a_guess_from_before_it(ticks):
+    """The guess is made anew every ten ticks, of what arm 2 did until then; stakes follow w."""
+    null, past = (1.1, 0.0001), [200.0, 1000.0]
+    capital, logs, bets = BlockCapital((1.5, 3.0), tuple(past), d=null[1], phi=1.3), [0.0, 0.0], ()
+    for number, (e1, e2, n1, n2) in enumerate(ticks):
+        if number % GUESSED == 0:
+            guess = (past[0] + 0.5) / (past[1] + 1)
+            bets = tuple(stake(r, guess, null, n1 / n2) for r in (1.5, 3.0))
+        for place, bet in enumerate(bets):
+            logs[place] += log_block(bet, null, (e1, n1), (e2, n2)) / 1.3
+        past = [past[0] + e2 - past[0] / 600, past[1] + n2 - past[1] / 600]
+        capital.step(null[0], (e1, n1), (e2, n2), 0.0)
+    assert capital.value == pytest.approx(sum(map(exp, logs)) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("p2", RATES)
+@pytest.mark.parametrize(("m", "d"), [(1.0, 0.0), (1.1, 0.0001), (1.1, 0.02)])
+def test_mean_of_the_capital_is_at_most_one_over_ticks_of_different_sizes(p2, m, d):
+    """The second tick is bet on by the guess of the first, though its arms are another w apart."""
+    p1, mean = min(m * p2 + d, 1.0), 0.0
+    first, second = (2, 5), (4, 3)
+    for a1, a2 in product(range(first[0] + 1), range(first[1] + 1)):
+        weight = chance(a1, first[0], p1) * chance(a2, first[1], p2)
+        for b1, b2 in product(range(second[0] + 1), range(second[1] + 1)):
+            capital = BlockCapital(COMMON_RATIOS, (3.0, 10.0), d=d)
+            capital.step(m, (a1, first[0]), (a2, first[1]), 0.0)
+            capital.step(m, (b1, second[0]), (b2, second[1]), 0.0)
+            mean += weight * chance(b1, second[0], p1) * chance(b2, second[1], p2) * capital.value
+    assert mean <= 1 + 1e-12
 
 
 def test_where_events_are_rare_it_is_the_one_factor():

@@ -35,11 +35,6 @@ class BeforeAfter:
     as_much: int
     placebos: int
 
-    @property
-    def rank(self) -> float:
-        """How often chance alone would rank it so high: (1 + k)/(1 + n)."""
-        return (1 + self.as_much) / (1 + self.placebos)
-
 
 def before_after(
     history: History,

@@ -24,7 +24,7 @@ from math import exp, log1p
 
 from surefoot.analysis.evidence import LARGEST_LOG, RICHEST
 
-__all__ = ["COMMON_RATIOS", "BlockCapital", "log_block", "stake"]
+__all__ = ["COMMON_RATIOS", "GUESSED", "SAFE", "BlockCapital", "stake"]
 
 COMMON_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # of odds: ten times make a half of a tenth
 
@@ -56,40 +56,6 @@ def stake(r: float, q: float, null: tuple[float, float], w: float) -> tuple[floa
     q2 = (q + weight * (bet - d)) / (1 + weight * m)
     q2 = min(max(q2, SMALLEST), largest)
     return q2, (q2 - q) / (q2 * (1 - q2))
-
-
-def log_block(
-    bet: tuple[float, float],
-    null: tuple[float, float],
-    one: tuple[float, float],
-    two: tuple[float, float],
-) -> float:
-    """The natural log of F for one tick.
-
-    Args:
-        bet: q2 and s, from `stake`; s is cut to what keeps F positive.
-        null: m and d of the null rate `m p2 + d`; m q2 + d below 1.
-        one: events and all of arm 1.
-        two: events and all of arm 2.
-
-    Returns:
-        log F; 0 when an arm is empty.
-    """
-    (q2, s), (m, d), (e1, n1), (e2, n2) = bet, null, one, two
-    if n1 <= 0 or n2 <= 0:
-        return 0.0
-    q1, each = m * q2 + d, n2 / (m * n1)
-    if s > 0:
-        s = min(s, SAFE / (each * q1), SAFE / (1 - q2))
-    else:
-        s = max(s, -SAFE / (each * (1 - q1)), -SAFE / q2)
-    k = s * each
-    return (
-        e1 * log1p(k * (1 - q1))
-        + (n1 - e1) * log1p(-k * q1)
-        + e2 * log1p(-s * (1 - q2))
-        + (n2 - e2) * log1p(s * q2)
-    )
 
 
 @dataclass(slots=True)
