@@ -127,6 +127,10 @@ def test_why_answers_with_the_evidence(shipped: Console) -> None:
     assert said.code == 0
     for part in ("errors need 40 s more", "3.5 of the 100", "old      1 %", "Ann Example: ship"):
         assert part in said.out, said.out
+    lines = said.out.splitlines()
+    assert "  errors: the new release's rate is x0.8 to x1.3 of the baseline's (95 %)." in lines
+    assert f"  {'memory':<18} old    9e+07   new  1.2e+08   higher (a gauge: it advises)" in lines
+    assert "  Mind: errors: a warning" in lines
 
 
 def test_log_is_one_line_a_change(shipped: Console) -> None:

@@ -35,6 +35,7 @@ RELEASE = os.environ.get("SUREFOOT_RELEASE", "")
 COUNTS = {"ok": 0, "error": 0}
 TEXTS = {200: "OK", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 ASKED = []
+BEGUN = []  # with those that have no answer yet
 KEPT = []
 MET = {}
 
@@ -71,6 +72,7 @@ def told(path, headers, body):
         "/headers": json.dumps(headers),
         "/environment": json.dumps(dict(os.environ)),
         "/asked": json.dumps(ASKED),
+        "/begun": json.dumps(BEGUN),
         "/upload": str(body),
     }
     return (200, facts[path]) if path in facts else None
@@ -117,6 +119,8 @@ async def read_request(reader):
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip("\r\n").split("\r\n")
     method, path, _ = first.split(" ", 2)
+    BEGUN.append(path)
+    del BEGUN[:-1000]
     pairs = (line.partition(":") for line in lines)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     length = 0

@@ -6,6 +6,7 @@ ends with it; a request that is safe to repeat and had no answer yet is answered
 
 import http.client
 import itertools
+import json
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 DRAIN_S = 5.0
 STOP_S = 2.0
 MEGABYTE = bytes(1 << 20)
+NEW = {"/events?60", "/slow?15", "/upload"}
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +137,12 @@ def upload(shop, user, megabytes, pause_s):
         connection.close()
 
 
+def begun(shop, release):
+    """The requests that a release was asked, also those without an answer yet."""
+    (port,) = shop.ports(release)
+    return set(json.loads(shop.ask("/begun", port=port).text))
+
+
 def open_all(pool, shop, user, slow_s):
     """An event stream of 60 s, an answer that takes its time, and an upload of 200 MB over 30 s."""
     return {
@@ -164,7 +172,7 @@ def test_an_undo_cuts_nothing_on_the_old_release_and_drains_the_undone_one(site)
         new_socket = sockets.enter_context(open_socket(shop, user))
         new = open_all(pool, shop, user, 15)
         assert said_by(new_socket) == str(number)
-        time.sleep(1)  # of each upload, something is under way
+        wait_for(lambda: begun(shop, number) >= NEW, "the new release has all three", 10)
         ordered_at = time.monotonic()
         site.world.post(f"/v1/changes/{number}/undo", {"because": "seen"}, BO)
         assert shop.ask("/release", {"X-User": user}).text == "0"
