@@ -280,6 +280,14 @@ def wandering(dice: random.Random, *, apart: float) -> Pair:
     return pair
 
 
+def test_a_pair_forgets_what_is_old_behind_a_gap_too():
+    """It holds the last 120 blocks of ten seconds, whatever was not seen in between."""
+    pair = Pair()
+    for second in (0, 10, 20, 5000, 5010, 9000):
+        pair.feed(RatioTick(second, "errors", Arm.CANARY, 1, 9))
+    assert len(pair) == 1
+
+
 @pytest.mark.parametrize("apart", [0.0, 0.05])
 def test_instances_beside_each_other_teach_phi(apart):
     """Two halves of one release: what they differ by is noise, asked after placebo runs alone."""

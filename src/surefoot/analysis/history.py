@@ -93,7 +93,8 @@ class Pair:
             blocks = self._arms[row.arm].setdefault(row.metric, {})
             if index not in blocks:
                 blocks[index] = Block(index)
-                blocks.pop(index - PAIRED_BLOCKS, None)
+                while next(iter(blocks)) <= index - PAIRED_BLOCKS:
+                    del blocks[next(iter(blocks))]
             blocks[index].add(row)
 
     def __len__(self) -> int:

@@ -91,12 +91,12 @@ class Desk(Keys):
         parsed = parse_manifest(manifest, place="surefoot.toml", folder=folder)
         refuse_distant_upstream(parsed)
         async with self.driver.numbering:
-            known = self.driver.runs.get(parsed.name)
-            if known is None:
-                known = await self._add_service(source, folder, manifest, by)
-            elif known.record.source != source:
-                await self._move_source(known, source, by)
-        return await self.look.service(known)
+            run = self.driver.runs.get(parsed.name)
+            if run is None:
+                run = await self._add_service(source, folder, manifest, by)
+            elif run.record.source != source:
+                await self._move_source(run, source, by)
+        return await self.look.service(run)
 
     async def _move_source(self, run: ServiceRun, source: str, by: Person) -> None:
         """The same service from another place; its history is checked by every `ship`."""
