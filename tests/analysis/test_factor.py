@@ -116,7 +116,7 @@ def test_capital_restarts_by_its_recursion(ticks, null, phi, fresh):
     st.floats(1, 20),
 )
 def test_mixture_is_the_weighted_product_of_the_factors(ticks, phi):
-    """Over many ticks of any w, the mixture is the weighted sum of tempered products."""
+    """Over any ticks, the mixture is the weighted sum of tempered products, and reaches no more."""
     bets = (Relative(0.5, 2.0, 0.5), Relative(0.2, 2.0, 0.35), Absolute(0.3, 0.4, 0.01))
     mixture = Mixture(bets, phi=phi)
     logs = [0.0, 0.0, 0.0]
@@ -130,6 +130,8 @@ def test_mixture_is_the_weighted_product_of_the_factors(ticks, phi):
             logs[i] += log_factor(a, null, (e1, n1), (e2, n2)) / phi
     wanted = sum(bet.weight * exp(x) for bet, x in zip(bets, logs, strict=True))
     assert isclose(mixture.value, wanted, rel_tol=1e-7)
+    for part in (0.5, 0.999, 1.001, 2.0):
+        assert mixture.reaches(part * mixture.value) == (part <= 1)
 
 
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(400, 4000), st.integers(400, 4000))

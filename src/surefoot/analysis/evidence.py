@@ -26,6 +26,7 @@ HARM_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 400.0)
 GROSS_RATIOS = (2.5, 8.0, 40.0)
 RICHEST = 1e200  # far beyond any threshold; keeps sums finite whatever a billion events say
 LARGEST_LOG = log(RICHEST)
+ROUNDING = 1e-9  # in nats, of a sum of weights that should be one
 
 
 def _capped_exp(nats: float) -> float:
@@ -72,8 +73,8 @@ class Capital:
         for bet in self._bets:
             capital, ln_r, excess = bet
             x = excess * g
-            factor = growth(for_canary * ln_r - for_both * log1p(x) - dead_band * x / (1.0 + x))
-            bet[0] = capital = (capital + u) * factor
+            nats = for_canary * ln_r - for_both * log1p(x) - dead_band * x / (1.0 + x)
+            bet[0] = capital = (capital + u) * growth(nats)
             value += capital
         if value > RICHEST:
             for bet in self._bets:
@@ -114,24 +115,26 @@ class Mixture:
 
     def __init__(self, bets: Iterable[Bet], *, phi: float = 1.0) -> None:
         """Stake the weights of `bets`, which should add up to one."""
-        self._tempering = 1 / phi
+        self._tempering = tempering = 1 / phi
         self._events = 0.0  # of arm 1
         self._requests = 0.0  # of arm 1
         # Of each bet: what depends on w, so far, and the constants of it.
         self._relative: list[list[float]] = []
         self._absolute: list[list[float]] = []
-        # Of each bet: its weight, what an event and a request of arm 1 bring, and its list above.
+        # Of each bet: its weight, the nats of an event and a request of arm 1, and its list above.
         self._stakes: list[tuple[float, float, float, list[float]]] = []
         for bet in bets:
             if isinstance(bet, Relative):
                 rm = bet.r * bet.m
                 rest = [0.0, bet.m - rm, rm]
                 self._relative.append(rest)
-                self._stakes.append((bet.weight, log(bet.r), 0.0, rest))
+                self._stakes.append((bet.weight, tempering * log(bet.r), 0.0, rest))
             else:
-                rest = [0.0, 1 - bet.a]
+                less = 1 - bet.a
+                rest = [0.0, less]
                 self._absolute.append(rest)
-                self._stakes.append((bet.weight, log(bet.a), bet.d * (1 - bet.a), rest))
+                of_event, of_request = tempering * log(bet.a), tempering * bet.d * less
+                self._stakes.append((bet.weight, of_event, of_request, rest))
 
     def step(self, one: tuple[float, float], two: tuple[float, float]) -> None:
         """Take one tick: (events, all) of both arms."""
@@ -141,23 +144,37 @@ class Mixture:
         if not (e1 or e2):
             return
         w = n1 / n2
-        both = e1 + e2
+        for_both = self._tempering * (e1 + e2)
         for relative in self._relative:
             rest, less, rm = relative  # less = m - r m, so the log is ln((m w + 1)/(r m w + 1))
-            relative[0] = rest + both * log1p(less * w / (rm * w + 1.0))
+            relative[0] = rest + for_both * log1p(less * w / (rm * w + 1.0))
+        if not e2:
+            return
+        for_baseline = self._tempering * e2
         for absolute in self._absolute:
             rest, less = absolute
-            absolute[0] = rest + e2 * log1p(less * w)
+            absolute[0] = rest + for_baseline * log1p(less * w)
 
     @property
     def value(self) -> float:
         """The evidence so far, as an e-value."""
-        events, requests, tempering = self._events, self._requests, self._tempering
+        events, requests = self._events, self._requests
         total = 0.0
         for weight, of_event, of_request, rest in self._stakes:
-            nats = tempering * (of_event * events + rest[0] + of_request * requests)
+            nats = of_event * events + of_request * requests + rest[0]
             total += weight * (exp(nats) if nats < LARGEST_LOG else RICHEST)
         return total
+
+    def reaches(self, evidence: float) -> bool:
+        """Whether the value is at least `evidence`: cheap while no single bet has that much.
+
+        The weights add up to one, so that the mixture is never above its richest bet.
+        """
+        events, requests, enough = self._events, self._requests, log(evidence) - ROUNDING
+        for _, of_event, of_request, rest in self._stakes:
+            if of_event * events + of_request * requests + rest[0] >= enough:
+                return self.value >= evidence
+        return False
 
 
 class ShareTest:

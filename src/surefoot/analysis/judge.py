@@ -19,7 +19,7 @@ from surefoot.analysis.opentick import OpenTick
 from surefoot.analysis.plan import SMALLEST_SHARE, JudgePlan, settle
 from surefoot.analysis.promises import promises
 from surefoot.analysis.silence import Instances, Silence
-from surefoot.analysis.ticks import Arm, Fact, Row
+from surefoot.analysis.ticks import Arm, Fact, RatioTick, Row
 from surefoot.analysis.tracks import LatencyTrack, Moment, RatioTrack, Totals, Track
 from surefoot.analysis.weights import Weights, split
 from surefoot.analysis.words import (
@@ -104,8 +104,7 @@ class Judge:
         self._unsettled = _unsettled(plan)
         self._required = self._needed_for_verified()
         self._decision: Decision | None = None
-        self._at = 0.0
-        self._judged = False
+        self._now = Moment(0.0, judged=False)
         self._side_by_side = False
         self._evidence = 1.0
         self.share: float | None = None
@@ -139,11 +138,12 @@ class Judge:
         if tick.share is not None:
             self._switch(tick.t, tick.share)
         if self._exposed_at is not None:
-            self._at = tick.t - self._exposed_at
-            since_switch = tick.t - self._switched_at
-            self._judged = self._at >= self.plan.warm_up and since_switch >= AFTER_SWITCH
-            self._step(Moment(self._at, self._judged), tick)
-        self._learn(tick)
+            now, since_switch = self._now, tick.t - self._switched_at
+            now.at = tick.t - self._exposed_at
+            now.judged = now.at >= self.plan.warm_up and since_switch >= AFTER_SWITCH
+            self._step(now, tick)
+        if self._unsettled:
+            self._learn(tick)
         self._decide(tick)
 
     def _switch(self, t: float, share: float) -> None:
@@ -174,7 +174,7 @@ class Judge:
         if self._weights.share and moment.judged:
             self._step_share(tick)
         if self._is_silent(tick):
-            tick.facts.append(Fact.SILENT)
+            tick.facts += (Fact.SILENT,)
         self._evidence = self._weigh()
 
     def _step_gauges(self, moment: Moment, tick: OpenTick) -> None:
@@ -191,24 +191,24 @@ class Judge:
         return self._silence.step(tick.t - self._speaks_at, tick, share)
 
     def _step_share(self, tick: OpenTick) -> None:
-        if self._requests is None or self.share is None:
+        name, share, totals = self._requests, self.share, self._share_totals
+        if name is None or share is None:
             return
-        canary, baseline = tick.ratio(self._requests)
-        if canary is None or baseline is None:
-            return
-        self._share_test.step(self.share, canary.all, baseline.all)
-        self._share_totals.canary_all += canary.all
-        self._share_totals.baseline_all += baseline.all
+        canary, baseline = tick.canary.get(name), tick.baseline.get(name)
+        if isinstance(canary, RatioTick) and isinstance(baseline, RatioTick):
+            self._share_test.step(share, canary.all, baseline.all)
+            totals.canary_all += canary.all
+            totals.baseline_all += baseline.all
 
     def _weigh(self) -> float:
         """The sum that ends at 1/alpha. As `_against`, but asked at every tick."""
-        total = 0.0
+        weights, total = self._weights, 0.0
         for weight, track in self._weighed:
             total += weight * track.harm
             if track.gross is not None:
-                total += self._weights.gross * track.gross.value
-        if self._weights.share:
-            total += self._weights.share * self._share_test.value
+                total += weights.gross * track.gross.value
+        if weights.share:
+            total += weights.share * self._share_test.value
         return total
 
     def _against(self) -> Mapping[str, float]:
@@ -225,8 +225,6 @@ class Judge:
 
     def _learn(self, tick: OpenTick) -> None:
         """Settle what the plan left open, once the baseline's past is known."""
-        if not self._unsettled:
-            return
         for name in self._unsettled & tick.baseline.keys():
             self._history.feed(tick.baseline[name])
         if self._history.seconds < MINIMUM_WATCH:
@@ -260,7 +258,7 @@ class Judge:
         elif self._is_verified():
             because = verified(self._required, self.plan)
             self._decision = self._decided(Word.VERIFIED, None, because)
-        elif self._at >= self.plan.time_limit:
+        elif self._now.at >= self.plan.time_limit:
             name, lacking = self._lacking()
             because = f"inconclusive after {duration(self.plan.time_limit)}: {lacking}"
             self._decision = self._decided(Word.INCONCLUSIVE, name, because)
@@ -268,7 +266,7 @@ class Judge:
     def _decided(self, word: Word, metric: str | None, because: str) -> Decision:
         track = self._tracks.get(metric) if metric else None
         interval = track.interval if track else None
-        return Decision(word, self._at, metric, because, self._evidence, interval)
+        return Decision(word, self._now.at, metric, because, self._evidence, interval)
 
     def _worse(self) -> Decision:
         against = self._against()
@@ -283,14 +281,12 @@ class Judge:
     def _is_verified(self) -> bool:
         """Whether every required metric is not worse, at this one moment. No metric is no proof."""
         plan = self.plan
-        if self._at < MINIMUM_WATCH or self._evidence >= CALM_PART / plan.alpha_worse:
+        if self._now.at < MINIMUM_WATCH or self._evidence >= CALM_PART / plan.alpha_worse:
             return False
-        required = self._required
-        return (
-            bool(required)
-            and all(track.ok >= 1 / plan.alpha_ok for track in required)
-            and all(promise.met for promise in self._promises)
-        )
+        for track in self._required:
+            if not track.ok_reaches(1 / plan.alpha_ok):
+                return False
+        return bool(self._required) and all(promise.met for promise in self._promises)
 
     def _lacking(self) -> tuple[str | None, str]:
         """What is still missing for *verified*: the metric, and a clause."""
@@ -309,24 +305,24 @@ class Judge:
         if open_:
             seconds = {track.metric.name: self._seconds_to_ok(track) for track in open_}
             name = max(seconds, key=lambda metric: seconds[metric])
-            left = max(seconds[name], MINIMUM_WATCH - self._at)
+            left = max(seconds[name], MINIMUM_WATCH - self._now.at)
             return name, lacking_in_words(self._tracks[name], left, 1 / plan.alpha_ok)
         for promise in self._promises:
             if not promise.met:
                 expectation = promise.expectation
                 return expectation.metric, f"not seen yet that {expectation}"
-        left = MINIMUM_WATCH - self._at
+        left = MINIMUM_WATCH - self._now.at
         return None, f"all is well so far; {duration(max(left, 1.0))} more"
 
     def _seconds_to_ok(self, track: Track) -> float:
         totals = track.totals
-        rate = (totals.canary_all + totals.baseline_all) / max(self._at, 1.0)
+        rate = (totals.canary_all + totals.baseline_all) / max(self._now.at, 1.0)
         return track.seconds_to_ok(self.plan, rate)
 
     @property
     def _gate(self) -> bool:
         """Whether enough is known to leave the present step."""
-        if not self._judged or (self._decision and self._decision.word is Word.WORSE):
+        if not self._now.judged or (self._decision and self._decision.word is Word.WORSE):
             return False
         seen_by_proxy = [t for t in self._tracks.values() if t.metric.group != "declared"]
         needed = seen_by_proxy or self._required
@@ -370,7 +366,7 @@ class Judge:
         exposed_at, decided = self._exposed_at, self._decision
         return Standing(
             exposed_at=exposed_at,
-            at=None if exposed_at is None else self._at,
+            at=None if exposed_at is None else self._now.at,
             word=decided.word if decided else Word.WATCHING,
             evidence=self._evidence,
             against=self._against() if exposed_at is not None else {},
@@ -382,7 +378,7 @@ class Judge:
             because = "watching: no user is exposed yet"
         else:
             because = f"watching: {self._lacking()[1]}"
-        return Decision(Word.WATCHING, self._at, None, because, self._evidence)
+        return Decision(Word.WATCHING, self._now.at, None, because, self._evidence)
 
     def _metric_reading(self, name: str) -> MetricReading:
         track = self._tracks.get(name)

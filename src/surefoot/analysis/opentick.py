@@ -19,6 +19,7 @@ from surefoot.domain.errors import BadEvidence
 __all__ = ["OpenTick"]
 
 CANARY = Arm.CANARY  # an attribute of an enum is dear to look up for each row
+COUNTED = (RatioTick, LatencyTick)
 Counted = RatioTick | LatencyTick
 Strata = Mapping[str, Collection[str]]  # the strata of each metric that has any
 
@@ -37,7 +38,6 @@ class OpenTick:
         "facts",
         "gap",
         "gauges",
-        "instances",
         "share",
         "t",
     )
@@ -46,9 +46,8 @@ class OpenTick:
         self.t = t
         self.canary: dict[str, Counted] = {}
         self.baseline: dict[str, Counted] = {}
-        self.gauges: dict[tuple[str, Arm], list[float]] = {}
-        self.instances: set[str] = set()  # of the canary, that gave a sample
-        self.facts: list[Fact] = []
+        self.gauges: dict[tuple[str, Arm], list[GaugeTick]] = {}
+        self.facts: tuple[Fact, ...] = ()
         self.share: float | None = None
         self.gap = 0.0
         self._strata = strata
@@ -60,20 +59,18 @@ class OpenTick:
         Raises:
             BadEvidence: one metric comes as two kinds.
         """
-        if isinstance(row, (RatioTick, LatencyTick)):
+        if isinstance(row, COUNTED):
             arm = self.canary if row.arm is CANARY else self.baseline
             known = arm.get(row.metric)
             arm[row.metric] = row if known is None else joined(known, row)
             if row.metric in self._strata:
                 self._add_part(row)
         elif isinstance(row, GaugeTick):
-            self.gauges.setdefault((row.metric, row.arm), []).append(row.value)
-            if row.arm is CANARY and row.instance is not None:
-                self.instances.add(row.instance)
+            self.gauges.setdefault((row.metric, row.arm), []).append(row)
         elif isinstance(row, ShareRow):
             self.share = row.share
         elif isinstance(row, FactRow):
-            self.facts.append(row.fact)
+            self.facts += (row.fact,)
         elif isinstance(row, GapRow):
             self.gap = max(self.gap, row.gap)
 
@@ -131,7 +128,17 @@ class OpenTick:
 
     def samples(self, metric: str, arm: Arm) -> Sequence[float]:
         """The samples of a gauge of one arm, one of each instance."""
-        return self.gauges.get((metric, arm), ())
+        return [row.value for row in self.gauges.get((metric, arm), ())]
+
+    @property
+    def instances(self) -> Collection[str]:
+        """The instances of the canary that gave a sample."""
+        return {
+            row.instance
+            for (_, arm), rows in self.gauges.items()
+            for row in rows
+            if arm is CANARY and row.instance is not None
+        }
 
 
 def joined(one: Counted, other: Counted) -> Counted:

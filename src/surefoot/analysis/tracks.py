@@ -30,7 +30,10 @@ Pair = tuple[float, float]
 
 @dataclass(slots=True)
 class Moment:
-    """When a tick was: seconds since first exposure, and whether warm-up and switches are over."""
+    """When a tick was: seconds since first exposure, and whether warm-up and switches are over.
+
+    The judge has one, and moves it on: a new one for each tick would be dear.
+    """
 
     at: float
     judged: bool
@@ -68,35 +71,31 @@ class Restarts:
 class GrossGuard:
     """T5: a canary that fails plainly, seen from the first second on."""
 
-    __slots__ = ("_capital", "_warm_up")
+    __slots__ = ("_capital", "_warm_up", "value")
 
     def __init__(self, phi: float, warm_up: float) -> None:
         self._capital = Capital(GROSS_RATIOS, phi=max(1.0, phi / 2))
         self._warm_up = warm_up if warm_up > LONG_WARM_UP else 0.0
+        self.value = self._capital.value  # the evidence so far, as an e-value
 
     def step(self, at: float, canary: Pair, baseline: Pair) -> None:
         """Take one tick at `at` seconds since first exposure."""
         m = GROSS_M_WARMING if at < self._warm_up else GROSS_M
         self._capital.step(m, canary, baseline, 0.0)
-
-    @property
-    def value(self) -> float:
-        """The evidence so far, as an e-value."""
-        return self._capital.value
+        self.value = self._capital.value
 
 
-View = Callable[[Pair, Pair], tuple[Pair, Pair]]
+Arms = tuple[Pair, Pair]  # of the canary and of the baseline: events, all
+View = Callable[[Arms], Arms] | None  # as which arms 1 and 2 they are compared; None: as they are
 
 
-def _as_counted(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
-    return canary, baseline
-
-
-def _exchanged(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
+def _exchanged(arms: Arms) -> Arms:
+    canary, baseline = arms
     return baseline, canary
 
 
-def _missing(canary: Pair, baseline: Pair) -> tuple[Pair, Pair]:
+def _missing(arms: Arms) -> Arms:
+    canary, baseline = arms
     return (canary[1] - canary[0], canary[1]), (baseline[1] - baseline[0], baseline[1])
 
 
@@ -125,7 +124,7 @@ class RatioTrack:
         self.totals = Totals()
         self.gross = GrossGuard(metric.phi, plan.warm_up) if plan.errors is metric else None
         self._restarts = Restarts(plan.time_limit)
-        views = (_as_counted,) if metric.worse == "higher" else (_exchanged, _missing)
+        views: tuple[View, ...] = (None,) if metric.worse == "higher" else (_exchanged, _missing)
         self._harms = tuple(
             (view, _harm(_rate_in(view, metric.p), metric, DEAD_BAND_D, metric.phi))
             for view in views
@@ -164,7 +163,9 @@ class RatioTrack:
         """Multiply the evidence by what these rows bring; those of strata, one after the other."""
         if canary.all <= 0 or baseline.all <= 0:
             return
-        arm_c, arm_b = (canary.bad, canary.all), (baseline.bad, baseline.all)
+        arm_c = float(canary.bad), float(canary.all)  # products with whole numbers are dearer
+        arm_b = float(baseline.bad), float(baseline.all)
+        arms = arm_c, arm_b
         if canary.bad or baseline.bad:
             if self.gross:  # it has no dead band and no restarts: without events it stays as it is
                 self.gross.step(moment.at, arm_c, arm_b)
@@ -173,12 +174,12 @@ class RatioTrack:
             return
         u, against = self._restarts.at(moment.at), 0.0
         for view, harm in self._harms:
-            one, two = view(arm_c, arm_b)
+            one, two = view(arms) if view else arms
             harm.step(DEAD_BAND_M, one, two, u)
             against += harm.value
         self.harm = against / len(self._harms)
         if self._ok and self._gate:
-            one, two = self._view(arm_c, arm_b)
+            one, two = self._view(arms) if self._view else arms
             self._ok.step(one, two)
             self._gate.step(one, two)
 
@@ -203,6 +204,10 @@ class RatioTrack:
     def ok(self) -> float:
         """The evidence of "not worse than its margin", as an e-value."""
         return self._ok.value if self._ok else 1.0
+
+    def ok_reaches(self, evidence: float) -> bool:
+        """Whether `ok` is at least `evidence`; cheaper to ask at each tick."""
+        return self._ok.reaches(evidence) if self._ok else evidence <= 1.0
 
     @property
     def gate(self) -> float:
@@ -335,6 +340,12 @@ class LatencyTrack:
     def ok(self) -> float:
         """The evidence of "not worse", as an e-value: of the bound that has least."""
         return min((bound.ok.value for bound in self._bounds), default=1.0)
+
+    def ok_reaches(self, evidence: float) -> bool:
+        """Whether `ok` is at least `evidence`; cheaper to ask at each tick."""
+        if not self._bounds:
+            return evidence <= 1.0
+        return all(bound.ok.reaches(evidence) for bound in self._bounds)
 
     @property
     def gate(self) -> float:
