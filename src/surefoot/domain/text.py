@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["clean", "span", "without_password"]
+__all__ = ["beginning", "clean", "fit", "span", "without_password"]
 
 MINUTE_S, HOUR_S = 60, 3600
 
@@ -27,6 +27,32 @@ def clean(text: str) -> str:
     The mark keeps a line break in a reason or in a check's output from passing for a line of ours.
     """
     return _STEERS.sub("\N{REPLACEMENT CHARACTER}", text).replace("\n", "\n  | ")
+
+
+def fit(line: str, longest: int) -> str:
+    """One line without what would steer a terminal, cut to so many characters; tabs stay."""
+    shown = clean(line[: longest + 1])
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def beginning(text: str, most: int, size: int, longest: int) -> tuple[tuple[str, ...], int]:
+    """The first lines of a text, each made fit to show, and how many were left out.
+
+    Args:
+        text: of any length, with line feeds.
+        most: so many lines at most.
+        size: so many bytes at most, in UTF-8 with a line feed behind each line.
+        longest: so many characters of each line.
+    """
+    every = text.count("\n") + bool(text and not text.endswith("\n"))
+    shown: list[str] = []
+    for line in text.split("\n", most)[: min(most, every)]:
+        fitting = fit(line, longest)
+        size -= len(fitting.encode()) + 1
+        if size < 0:
+            break
+        shown.append(fitting)
+    return tuple(shown), every - len(shown)
 
 
 def without_password(text: str) -> str:
