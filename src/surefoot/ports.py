@@ -32,6 +32,7 @@ __all__ = [
     "Rehearsal",
     "ReleaseSpec",
     "Routes",
+    "Said",
     "Saved",
     "Scm",
     "Seen",
@@ -93,6 +94,9 @@ class Scm(Protocol):
 
         What belongs to a manifest of a folder other than `folder` is left out.
         """
+
+    async def diff(self, service: str, base: str | None, revision: str, folder: str = "") -> str:
+        """The unified diff of what `study` measures, to be read; binary files by name alone."""
 
     async def read(self, service: str, revision: str, path: str) -> str | None:
         """A text file at a revision, or None. Raises `BadRevision` when it is not UTF-8 text."""
@@ -245,6 +249,18 @@ class InstanceFacts:
         return self.pid is not None or self.listening
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is kept of what one instance of a release wrote, oldest first.
+
+    `first` is how it began; what lies between that and the `last` lines is left out.
+    """
+
+    instance: int
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+
+
 class Target(Protocol):
     """Where releases run. It outlives the daemon."""
 
@@ -263,8 +279,11 @@ class Target(Protocol):
     async def running(self, service: str) -> tuple[int, ...]:
         """The releases of a service that are set to run."""
 
-    async def said(self, service: str, release: int, lines: int) -> str:
-        """The end of what its instances wrote."""
+    async def said(self, service: str, release: int, lines: int) -> tuple[Said, ...]:
+        """How each instance began and what it wrote last, so many lines each, without secrets.
+
+        Empty when nothing is kept of it. What ended is still there for a while.
+        """
 
     async def in_the_way(self, listen: Address) -> str | None:
         """Who holds an address where users are to come in, if not this installation itself."""

@@ -32,15 +32,18 @@ from surefoot.domain.errors import (
     OutsideFailed,
     Refused,
 )
+from surefoot.domain.output import LineKind
 from surefoot.domain.verdict import Level
 from surefoot.engine.control import Control, Health, ShipOrder
 from surefoot.engine.status import (
     ChangeStatus,
+    DiffStatus,
     DoctorFinding,
     Harmed,
     LearnStatus,
     LearntStatus,
     MetricStatus,
+    OutputStatus,
     PartStatus,
     PhiStatus,
     PlanStatus,
@@ -372,6 +375,18 @@ class Recorded:
     async def evidence(self, number: int, service: str | None = None) -> str:
         await self.change(number, service)
         return '{"t": 0, "share": 0.1}\n'
+
+    async def output(self, number: int, service: str | None = None) -> OutputStatus:
+        seen = await self.change(number, service)
+        new = (LineKind("retry 7 of 9", 12),)
+        said = "Compared: 900 lines of 1 and 2,000 of 0."
+        return OutputStatus(seen.service, number, 0, said, new, 0, ("retry 7 of 9",), ("ready",))
+
+    async def diff(self, number: int, service: str | None = None) -> DiffStatus:
+        seen = await self.change(number, service)
+        lines = ("--- a/app.py", "+++ b/app.py", "@@ -1 +1 @@", "-1", "+2")
+        ends = (seen.base, seen.revision)
+        return DiffStatus(seen.service, number, *ends, "", lines, 0, "git diff a..b")
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None

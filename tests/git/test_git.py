@@ -349,6 +349,26 @@ async def test_what_belongs_to_another_manifest_is_left_out(scm: GitScm, commit:
     assert whole.diff.files == ("lib.py",)
 
 
+async def test_a_diff_shows_what_a_study_measures(scm: GitScm, git: Git, commit: Commit) -> None:
+    """Lines as they are, binary files by name alone, and nothing of another manifest's folder."""
+    base = commit(app_py="one\n\ttwo\n", shop__logo="\0\1")
+    (Path(git("rev-parse", "--show-toplevel")) / "shop/surefoot.toml").write_text("")
+    git("add", ".")
+    commit("the other service")
+    tip = commit(app_py="one\n\tthree\n", logo="\0\2", shop__app_py="5\n")
+    await scm.fetch(SHOP)
+    patch = await scm.diff(SHOP, base, tip, "")
+    study = await scm.study(SHOP, base, tip, "")
+    assert "\n-\ttwo\n+\tthree\n" in patch
+    assert "Binary files /dev/null and b/logo differ\n" in patch
+    assert "shop/" not in patch
+    assert set(study.diff.files) == {"app.py", "logo"}
+    assert "+5\n" in await scm.diff(SHOP, base, tip, "shop")
+    alone = await scm.diff(SHOP, None, base, "")
+    assert "+++ b/app.py\n@@ -0,0 +1,2 @@\n+one\n+\ttwo\n" in alone
+    assert await scm.diff(SHOP, tip, tip, "") == ""
+
+
 async def test_without_a_base_it_is_the_tip_alone(scm: GitScm, commit: Commit) -> None:
     """The first release is studied by its last commit, the very first one included."""
     root = commit("Root", a_py="1\n2\n")

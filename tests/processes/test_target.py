@@ -11,7 +11,7 @@ import pytest
 from process_helpers import SERVICE, script
 
 from surefoot.adapters.processes import ProcessTarget, listeners, procfs
-from surefoot.adapters.processes.files import trim
+from surefoot.adapters.processes.files import ends, trim
 from surefoot.adapters.processes.free_ports import choose_ports, default_ports
 from surefoot.domain.errors import OutsideFailed, Refused
 from surefoot.domain.manifest import Address
@@ -261,9 +261,11 @@ async def test_secrets_are_never_said(target, release, secrets, tmp_path):
     finished = await target.ready(spec)
     assert "token is *** \ufffd" in finished.said
     await target.stop("shop", 1)
-    assert "token is ***" in await target.said("shop", 1, 5)
+    (said,) = await target.said("shop", 1, 5)
+    assert "token is *** \ufffd" in said.last
     secrets.unlink()
-    assert "s3cr3t" not in await target.said("shop", 1, 5)
+    (said,) = await target.said("shop", 1, 5)
+    assert said.last == ()
 
 
 async def test_stop_kills_at_once_when_told(target, release, tmp_path, clock):
@@ -312,10 +314,58 @@ async def test_a_release_begins_with_an_empty_log(target, release, tmp_path):
         await target.start(release(argv=argv, release=number))
         assert not (await target.ready(release(argv=argv, release=number))).ok
         await target.stop("shop", number)
-    assert await target.said("shop", 2, 5) == ""
-    assert "not today" in await target.said("shop", 3, 5)
+    assert await target.said("shop", 2, 5) == ()
+    (said,) = await target.said("shop", 3, 5)
+    assert "not today" in said.last
     await up(target, release(release=3))
-    assert "not today" not in await target.said("shop", 3, 5)
+    (said,) = await target.said("shop", 3, 5)
+    assert "not today" not in said.last
+
+
+async def test_how_a_release_began_is_said_however_much_it_wrote_since(target, release, tmp_path):
+    """Each instance's first lines and its last ones, also when it has ended."""
+    argv = script(
+        tmp_path,
+        "tells.py",
+        SERVICE
+        + """
+    print("hello", flush=True)
+    for number in range(30_000):
+        print("line", number)
+    sys.stdout.flush()
+    server.serve_forever()
+""",
+    )
+    await up(target, release(argv=argv, instances=2))
+    for said in await target.said("shop", 1, 2_000):
+        assert said.first[:3] == ("serving", "hello", "line 0")
+        assert "line 29999" in said.last
+        assert (len(said.first), len(said.last)) == (2_000, 2_000)
+    await target.stop("shop", 1)
+    said, other = await target.said("shop", 1, 3)
+    assert (said.instance, other.instance) == (0, 1)
+    assert said.first == ("serving", "hello", "line 0")
+    assert len(said.last) == 3
+
+
+@pytest.mark.parametrize("trims", [0, 1, 3])
+def test_a_long_log_is_told_by_both_ends_once(tmp_path, trims):
+    """Whole lines, none of them twice, whatever was set aside or thrown away meanwhile."""
+    log, wrote = tmp_path / "0.log", []
+    for part in range(trims + 1):
+        lines = [f"line {part} {number} é" for number in range(9_000)]
+        with log.open("a") as writer:
+            writer.write("".join(f"{line}\n" for line in lines))
+        wrote += lines
+        if part < trims:
+            trim(log, size=100)
+    for last in (50, 9_000, 120_000):
+        first, end = ends(log, last)
+        assert first[0] == wrote[0]
+        assert first == wrote[: len(first)]
+        assert end == wrote[-len(end) :]
+        assert len(first) + len(end) < len(wrote)
+        assert last - 60 < len("".join(f"{line}\n" for line in end).encode()) <= last
 
 
 def test_a_log_that_grew_is_set_aside(tmp_path):

@@ -32,7 +32,14 @@ from surefoot.api.wire import (
 )
 from surefoot.domain.change import Intent, Person
 from surefoot.engine.control import Health, ShipOrder
-from surefoot.engine.status import ChangeStatus, LearntStatus, PlanStatus, ServiceStatus
+from surefoot.engine.status import (
+    ChangeStatus,
+    DiffStatus,
+    LearntStatus,
+    OutputStatus,
+    PlanStatus,
+    ServiceStatus,
+)
 from surefoot.ports import Entry, LogQuery
 
 __all__ = ["ROUTES"]
@@ -163,6 +170,16 @@ async def _evidence(call: Call[WhichService]) -> Response:
     return PlainTextResponse(await call.control.evidence(call.number, call.asked.service))
 
 
+async def _output(call: Call[WhichService]) -> OutputStatus:
+    """What it prints, and first what its baseline does not."""
+    return await call.control.output(call.number, call.asked.service)
+
+
+async def _diff(call: Call[WhichService]) -> DiffStatus:
+    """What it alters."""
+    return await call.control.diff(call.number, call.asked.service)
+
+
 async def _reviews(call: Call[Nothing]) -> Changes:
     """Changes that wait for this person's yes."""
     return Changes(await call.control.reviews(call.by))
@@ -227,6 +244,8 @@ ROUTES: tuple[Operation[Any], ...] = (
     Operation("POST", f"{_CHANGE}/approve", Nothing, ChangeStatus, _approve),
     Operation("POST", f"{_CHANGE}/ask", Question, ChangeStatus, _ask),
     Operation("GET", f"{_CHANGE}/evidence", WhichService, str, _evidence, media="text/plain"),
+    Operation("GET", f"{_CHANGE}/output", WhichService, OutputStatus, _output),
+    Operation("GET", f"{_CHANGE}/diff", WhichService, DiffStatus, _diff),
     Operation("GET", "/v1/reviews", Nothing, Changes, _reviews),
     Operation("GET", "/v1/ledger", LedgerAsked, Ledger, _ledger),
     Operation("GET", "/v1/events", Followed, Entry, events, media=STREAM_MEDIA),

@@ -7,8 +7,10 @@ from typing import Protocol
 from surefoot.domain.change import Intent, Person
 from surefoot.engine.status import (
     ChangeStatus,
+    DiffStatus,
     DoctorFinding,
     LearntStatus,
+    OutputStatus,
     PlanStatus,
     ServiceStatus,
 )
@@ -100,6 +102,12 @@ class Control(Protocol):
 
     async def evidence(self, number: int, service: str | None = None) -> str:
         """The recorded ticks of a change, as `surefoot judge` reads them."""
+
+    async def output(self, number: int, service: str | None = None) -> OutputStatus:
+        """What a change prints, and first what its baseline does not. Raises `NotFound`."""
+
+    async def diff(self, number: int, service: str | None = None) -> DiffStatus:
+        """What a change alters. Raises `NotFound`."""
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None

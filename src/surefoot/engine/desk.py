@@ -37,8 +37,10 @@ from surefoot.engine.run import ServiceRun
 from surefoot.engine.shipping import propose, refuse_distant_upstream, refuse_drill
 from surefoot.engine.status import (
     ChangeStatus,
+    DiffStatus,
     DoctorFinding,
     LearntStatus,
+    OutputStatus,
     PlanStatus,
     ServiceStatus,
 )
@@ -235,6 +237,14 @@ class Desk(Keys):
                 cure="`surefoot log` shows which changes were exposed.",
             )
         return await asyncio.to_thread(evidence_text, file)
+
+    async def output(self, number: int, service: str | None = None) -> OutputStatus:
+        """What a change prints, and first what its baseline does not. Raises `NotFound`."""
+        return await self.look.output(*await self.look.find(number, service))
+
+    async def diff(self, number: int, service: str | None = None) -> DiffStatus:
+        """What a change alters. Raises `NotFound`."""
+        return await self.look.diff(*await self.look.find(number, service))
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None

@@ -1,14 +1,17 @@
 """Where questions about services and changes are answered, of today's and of any that ever was."""
 
+import asyncio
 from collections.abc import Sequence
 
 from surefoot.domain.change import Change
 from surefoot.domain.errors import NotFound, OutsideFailed
 from surefoot.domain.lane import live_until
+from surefoot.domain.lifecycle import Phase
 from surefoot.engine.driver import Driver
+from surefoot.engine.excerpts import COMPARED, diff_status, output_status
 from surefoot.engine.memory import known
 from surefoot.engine.run import ServiceRun
-from surefoot.engine.status import ChangeStatus, ServiceStatus
+from surefoot.engine.status import ChangeStatus, DiffStatus, OutputStatus, ServiceStatus
 from surefoot.engine.telling import change_status, service_status
 from surefoot.ports import LogQuery
 
@@ -72,6 +75,32 @@ class Looker:
         """Everything a person may ask of a change."""
         (status,) = await self._statuses([(run, change)])
         return status
+
+    async def output(self, run: ServiceRun, change: Change) -> OutputStatus:
+        """What a change prints, beside its baseline. Thousands of lines, so not in the loop."""
+        target, beside = self.outside.target, await self._beside(run, change)
+        own = await target.said(run.name, change.number, COMPARED)
+        other = () if beside is None else await target.said(run.name, beside, COMPARED)
+        return await asyncio.to_thread(output_status, change, beside, own, other)
+
+    async def diff(self, run: ServiceRun, change: Change) -> DiffStatus:
+        """What a change alters."""
+        base, scm = change.base, self.outside.scm
+        patch = await scm.diff(run.name, base, change.revision, run.record.folder)
+        return await asyncio.to_thread(diff_status, change, patch)
+
+    async def _beside(self, run: ServiceRun, change: Change) -> int | None:
+        """The release that a change is or was compared with: what it stands on, and that runs."""
+        lane = run.lane
+        if lane.exposed and lane.live and lane.exposed.number == change.number:
+            return lane.live.number
+        number = change.base_number
+        while number is not None:
+            base = await known(self.outside, run, number)
+            if base is None or base.phase is not Phase.APPLIED:
+                break
+            number = base.base_number
+        return number
 
     async def _statuses(self, places: Sequence[Place]) -> tuple[ChangeStatus, ...]:
         current = [(run, run.changes.get(change.number, change)) for run, change in places]

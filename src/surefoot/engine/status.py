@@ -5,15 +5,18 @@ Times are epoch seconds where the name ends in `_at`, durations in seconds where
 
 from dataclasses import dataclass
 
+from surefoot.domain.output import LineKind
 from surefoot.domain.verdict import Level
 
 __all__ = [
     "ChangeStatus",
+    "DiffStatus",
     "DoctorFinding",
     "Harmed",
     "LearnStatus",
     "LearntStatus",
     "MetricStatus",
+    "OutputStatus",
     "PartStatus",
     "PhiStatus",
     "PlanStatus",
@@ -183,6 +186,45 @@ class ChangeStatus:
     before_after: str
     next: tuple[str, ...] = ()
     placebo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputStatus:
+    """What a change prints, beside the release that it was or is compared with.
+
+    `new` are kinds of lines that the change prints and the other does not, most frequent first;
+    lines that differ in numbers and ids alone are one kind, told by its newest, and `more` kinds
+    are left out. `lines` and `beside_lines` are the last that either printed, oldest first, or
+    None where nothing is kept, such as of a release that Surefoot did not start. `says` tells what
+    was compared. The values of `env_file` are hidden.
+    """
+
+    service: str
+    number: int
+    beside: int | None
+    says: str
+    new: tuple[LineKind, ...]
+    more: int
+    lines: tuple[str, ...] | None
+    beside_lines: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiffStatus:
+    """What a change alters, as a unified diff from `base` to `revision`; binary files by name.
+
+    So many lines are `left_out` behind the last one; `command` shows all. `says` is not empty
+    where it is no diff between two releases.
+    """
+
+    service: str
+    number: int
+    base: str | None
+    revision: str
+    says: str
+    lines: tuple[str, ...]
+    left_out: int
+    command: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import unified_diff
 from pathlib import Path
 
 from surefoot.domain.change import Commit, Diff, Person
@@ -93,17 +94,20 @@ class MemoryScm:
         """Commits, people, size and identity of `base..revision`; no other folder is known here."""
         del folder
         await self.faults.meet("study")
-        line = list(self._line(service, revision))
-        below = [one.commit.id for one in line]
-        new = line[: below.index(base)] if base in below else line[:1]
-        new.reverse()
-        old = self._files(service, base if base in below else new[0].parent)
+        new, old = self._range(service, base, revision)
         return Study(
             revision=revision,
             commits=tuple(one.commit for one in new),
-            diff=_diff(old, line[0].files),
+            diff=_diff(old, self._snapshot(service, revision).files),
             trailers=tuple(trailer for one in new for trailer in one.trailers),
         )
+
+    async def diff(self, service: str, base: str | None, revision: str, folder: str = "") -> str:
+        """The unified diff of what `study` measures."""
+        del folder
+        await self.faults.meet("diff")
+        _, old = self._range(service, base, revision)
+        return _patch(old, self._snapshot(service, revision).files)
 
     async def read(self, service: str, revision: str, path: str) -> str | None:
         """A text file at a revision, or None."""
@@ -137,6 +141,16 @@ class MemoryScm:
             yield snapshot
             at = snapshot.parent
 
+    def _range(
+        self, service: str, base: str | None, revision: str
+    ) -> tuple[list[Snapshot], Mapping[str, str]]:
+        """The commits of a range, oldest first, and the files below them."""
+        line = list(self._line(service, revision))
+        below = [one.commit.id for one in line]
+        new = line[: below.index(base)] if base in below else line[:1]
+        new.reverse()
+        return new, self._files(service, base if base in below else new[0].parent)
+
     def _files(self, service: str, revision: str | None) -> Mapping[str, str]:
         return self._snapshot(service, revision).files if revision else {}
 
@@ -151,3 +165,18 @@ def _diff(old: Mapping[str, str], new: Mapping[str, str]) -> Diff:
     told = repr((changed, added, removed))
     identity = hashlib.sha256(told.encode()).hexdigest()
     return Diff(identity, tuple(changed), len(added), len(removed))
+
+
+def _patch(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    changed = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    lines = [
+        line
+        for path in changed
+        for line in unified_diff(
+            old.get(path, "").splitlines(),
+            new.get(path, "").splitlines(),
+            *(f"a/{path}", f"b/{path}"),
+            lineterm="",
+        )
+    ]
+    return "".join(f"{line}\n" for line in lines)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from surefoot.domain.manifest import Address
-from surefoot.ports import Clock, Finished, InstanceFacts, ReleaseSpec
+from surefoot.ports import Clock, Finished, InstanceFacts, ReleaseSpec, Said
 from surefoot.testing.faults import Faults
 from surefoot.testing.production import Production
 
@@ -36,6 +36,7 @@ class MemoryTarget:
         self._production = production
         self._clock = clock
         self._running: dict[tuple[str, int], _Running] = {}
+        self._printed: dict[tuple[str, int], list[str]] = {}
         self._ports = count(FIRST_PORT)
         self._pids = count(1000)
 
@@ -92,15 +93,22 @@ class MemoryTarget:
         await self.faults.meet("running")
         return tuple(sorted(release for name, release in self._running if name == service))
 
-    async def said(self, service: str, release: int, lines: int) -> str:
-        """The end of what its instances wrote."""
+    async def said(self, service: str, release: int, lines: int) -> tuple[Said, ...]:
+        """What `prints` was told, as the first instance wrote it; it outlives the release."""
         await self.faults.meet("said")
-        return f"release {release} of {service} has nothing to say in {lines} lines"
+        printed = self._printed.get((service, release))
+        if printed is None:
+            return ()
+        return (Said(0, tuple(printed[:-lines][:lines]), tuple(printed[-lines:])),)
 
     async def in_the_way(self, listen: Address) -> str | None:
         """Who holds an address, as a test has said."""
         await self.faults.meet("in_the_way")
         return self.taken.get(listen)
+
+    def prints(self, service: str, release: int, *lines: str) -> None:
+        """A release writes these lines."""
+        self._printed.setdefault((service, release), []).extend(lines)
 
     def die(self, service: str, release: int) -> None:
         """Its processes die now; the supervisor starts them again a second later."""

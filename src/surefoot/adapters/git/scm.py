@@ -144,14 +144,8 @@ class GitScm:
             BadRevision: one of them is malformed or not there.
             Refused: the diff is larger than 128 MB.
         """
-        tip = await self.resolve(service, revision)
-        others: tuple[str, ...] = ()
-        if base is None:
-            which: tuple[str, ...] = ("--max-count=1", tip)
-            start = await self._parent(service, tip)
-        else:
-            start = await self.resolve(service, base)
-            which, others = (f"{start}..{tip}",), await self._others(service, tip, folder)
+        start, tip, others = await self._ends(service, base, revision, folder)
+        which = ("--max-count=1", tip) if base is None else (f"{start}..{tip}",)
         fields = "--format=tformat:" + "%x00".join(LOG_FIELDS)
         whole = ("--binary", "--full-index")
         said, counts, patch, patches = await asyncio.gather(
@@ -164,6 +158,20 @@ class GitScm:
             succeeded(answer, f"The change {start[:12]}..{tip[:12]} could not be read")
         commits, trailers = commits_of(said.out, identities(patches.out))
         return Study(tip, commits, diff_of(counts.out, diff_identity(patch.out)), trailers)
+
+    async def diff(self, service: str, base: str | None, revision: str, folder: str = "") -> str:
+        """The unified diff of what `study` measures; of binary files only that they differ.
+
+        Bytes that are not UTF-8 are replaced; nothing else is made fit for a terminal or a page.
+
+        Raises:
+            BadRevision: one of them is malformed or not there.
+            Refused: the diff is larger than 128 MB.
+        """
+        start, tip, others = await self._ends(service, base, revision, folder)
+        patch = await self._run(service, *DIFF, start, tip, "--", *others)
+        succeeded(patch, f"The change {start[:12]}..{tip[:12]} could not be read")
+        return patch.out.decode(errors="replace")
 
     async def read(self, service: str, revision: str, path: str) -> str | None:
         """A text file at a revision, or None when there is no such file.
@@ -230,6 +238,16 @@ class GitScm:
                 f"{folder} cannot be removed: {error.strerror}.",
                 cure="Remove what another user wrote there.",
             ) from error
+
+    async def _ends(
+        self, service: str, base: str | None, revision: str, folder: str
+    ) -> tuple[str, str, tuple[str, ...]]:
+        """From where to where a change goes, and the pathspecs of what is not part of it."""
+        tip = await self.resolve(service, revision)
+        if base is None:
+            return await self._parent(service, tip), tip, ()
+        start = await self.resolve(service, base)
+        return start, tip, await self._others(service, tip, folder)
 
     async def _others(self, service: str, tip: str, folder: str) -> tuple[str, ...]:
         """Pathspecs that leave out the folders of other manifests; the nearest above counts."""

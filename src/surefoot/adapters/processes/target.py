@@ -13,14 +13,14 @@ from pathlib import Path
 import aiohttp
 
 from surefoot.adapters.processes import procfs
-from surefoot.adapters.processes.files import read_text, tail, trim, write_text
+from surefoot.adapters.processes.files import ends, read_text, trim, write_text
 from surefoot.adapters.processes.free_ports import choose_ports, default_ports, in_use
 from surefoot.adapters.processes.hiding import hidden
 from surefoot.adapters.processes.shim import secret_values
 from surefoot.adapters.processes.supervisor import SupervisorPrograms
 from surefoot.domain.errors import OutsideFailed, Refused
 from surefoot.domain.manifest import Address
-from surefoot.ports import Clock, Finished, InstanceFacts, Program, ReleaseSpec
+from surefoot.ports import Clock, Finished, InstanceFacts, Program, ReleaseSpec, Said
 
 __all__ = ["ProcessTarget"]
 
@@ -31,7 +31,7 @@ _HEALTH_S = 2.0
 _PORT_TRIES = 4
 _SAID_LINES = 40
 _SAID_COMMAND = 200
-_SAID_BYTES = 64_000
+_SAID_BYTES = 256_000  # of each instance's last lines
 _LOG_BYTES = 20_000_000
 _REMEMBERED = 5  # ended releases whose output is kept
 
@@ -130,7 +130,7 @@ class ProcessTarget:
         for outcome in outcomes:
             if not outcome.ok:
                 said = await self.said(spec.service, spec.release, _SAID_LINES)
-                text = f"{outcome.says}\n{said}".strip()
+                text = f"{outcome.says}\n{_last_words(said)}".strip()
                 return Finished(ok=False, code=outcome.code, seconds=seconds, said=text)
         return Finished(ok=True, code=0, seconds=seconds, said="")
 
@@ -163,8 +163,12 @@ class ProcessTarget:
         states = (self._folder / service).glob("*/state.json")
         return tuple(sorted(int(path.parent.name) for path in states))
 
-    async def said(self, service: str, release: int, lines: int) -> str:
-        """The end of what each instance wrote, without the values of its env_file."""
+    async def said(self, service: str, release: int, lines: int) -> tuple[Said, ...]:
+        """How each instance began and what it wrote last, without the values of its env_file.
+
+        So many lines at most of either, within the first 64 kB and the last 256 kB. There is
+        nothing of what somebody else started, nor of what ended before the last five.
+        """
         return await asyncio.to_thread(self._said, service, release, lines)
 
     async def in_the_way(self, listen: Address) -> str | None:
@@ -283,17 +287,19 @@ class ProcessTarget:
             return tuple(_foreign_fact(port) for port in known.ports)
         return tuple(_fact(folder, index, port, booted) for index, port in enumerate(known.ports))
 
-    def _said(self, service: str, release: int, lines: int) -> str:
+    def _said(self, service: str, release: int, lines: int) -> tuple[Said, ...]:
         folder = self._release(service, release)
         known = self._read(service, release) or _recall(folder / "ended.json")
-        logs = sorted(folder.glob("*.log"))
-        texts = [(log.stem, tail(log, _SAID_BYTES)) for log in logs] if lines > 0 else []
-        if known is not None and known.env_file is not None:
-            texts = [(index, _without_secrets(text, known.env_file)) for index, text in texts]
-        texts = [(index, text[-lines:]) for index, text in texts]  # a cut might halve a secret
-        if len(texts) == 1:
-            return "\n".join(texts[0][1])
-        return "\n".join(f"[{index}] {line}" for index, text in texts for line in text)
+        env_file = known.env_file if known else None
+        logs = sorted(folder.glob("*.log"), key=lambda log: int(log.stem))
+        with self._trimming:
+            texts = [(int(log.stem), ends(log, _SAID_BYTES)) for log in logs]
+        found = []
+        for index, text in texts:
+            # A cut might halve a secret, so it comes last.
+            first, last = (_without_secrets(one, env_file) for one in text)
+            found.append(Said(index, tuple((first or last[:-lines])[:lines]), tuple(last[-lines:])))
+        return tuple(found)
 
     def _in_the_way(self, listen: Address) -> str | None:
         if not in_use(listen):
@@ -396,7 +402,17 @@ async def _asked(http: aiohttp.ClientSession, port: int, path: str) -> str | Non
         return f"{path} does not answer"
 
 
-def _without_secrets(lines: list[str], env_file: str) -> list[str]:
+def _last_words(said: tuple[Said, ...]) -> str:
+    """What each instance said last, as one text."""
+    several = len(said) > 1
+    return "\n".join(
+        f"[{one.instance}] {line}" if several else line for one in said for line in one.last
+    )
+
+
+def _without_secrets(lines: list[str], env_file: str | None) -> list[str]:
+    if env_file is None or not lines:
+        return lines
     try:
         secrets = secret_values(env_file)
     except OSError:  # what must be hidden is not known, so only our own shim's lines are shown
