@@ -1,6 +1,7 @@
 """The judge: the four words, when each is said, and what they never depend on."""
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,7 @@ from surefoot.analysis.ticks import (
     Row,
     ShareRow,
 )
+from surefoot.analysis.words import promise_in_words
 from surefoot.domain.errors import BadEvidence
 from surefoot.domain.verdict import Margin, Reading, Word
 
@@ -60,6 +62,12 @@ def steady(
     for t in range(1, seconds + 1):
         rows.extend(pair(t, canary, baseline))
     return rows
+
+
+def told(reading: Reading) -> str:
+    """The one promise of a plan, in words."""
+    (promise,) = reading.promises
+    return promise_in_words(promise)
 
 
 def test_harmless_change_is_verified_and_says_its_margin():
@@ -442,29 +450,70 @@ def test_expectation_above_is_needed_for_verified():
     unused = judged(plan, rows)
     assert unused.word is Word.WATCHING
     assert "export_used above 3" in unused.because
+    assert told(unused) == "not seen yet: export_used above 3: nothing is known of it yet"
     for t in (20.0, 30.0, 40.0, 50.0):
         rows.append(GaugeTick(t, "export_used", None, Arm.CANARY, 1.0))
     rows.sort(key=lambda row: row.t)
-    assert judged(plan, rows).word is Word.VERIFIED
+    reading = judged(plan, rows)
+    assert reading.word is Word.VERIFIED
+    assert told(reading) == "as designed: export_used above 3: 4 so far"
+    often = judged(replace(plan, expect=(Expectation.parse("export_used used"),)), rows)
+    assert told(often) == "not seen yet: export_used used: 4 times so far, 10 are needed"
 
 
 def test_expectation_of_latency_is_proven_in_its_direction():
     """`latency_p95 falls by 20%` is met by a canary a third faster, not by one as slow."""
     expect = (Expectation.parse("latency_p95 falls by 20%"),)
-    ends = {}
+    ends, words = {}, {}
     for slowed in (0.67, 1.0):
         dice = random.Random(9)
         service = Service(latency=True, slowed=slowed)
         plan = replace(plan_of(service, dice), expect=expect, time_limit=300)
-        ends[slowed] = rollout(service, dice, plan, 301)[0].word
+        reading = rollout(service, dice, plan, 301)[0]
+        ends[slowed], words[slowed] = reading.word, told(reading)
+        (promise,) = reading.promises
+        assert promise.met == (slowed < 1)
+        assert promise.canary == pytest.approx(slowed * promise.baseline, rel=0.1)
     assert ends == {0.67: Word.VERIFIED, 1.0: Word.INCONCLUSIVE}
+    number = r"[\d.]+ ms"
+    designed = f"as designed: latency_p95 falls by 20%: {number} to {number}"
+    assert re.fullmatch(designed, words[0.67])
+    assert re.fullmatch(
+        designed.replace("as designed", "not seen yet") + r", evidence \S+ of the 20 needed",
+        words[1.0],
+    )
 
 
 def test_expectation_of_a_ratio_is_proven_in_its_direction():
     """`errors falls by 50%` is met by halved errors, and not by the same ones."""
     plan = replace(PLAN, expect=(Expectation.parse("errors falls by 50%"),))
-    assert judged(plan, steady(200, (1, 100), (4, 100))).word is Word.VERIFIED
+    halved = judged(plan, steady(200, (1, 100), (4, 100)))
+    assert halved.word is Word.VERIFIED
+    assert told(halved) == "as designed: errors falls by 50%: 4 % to 1 %"
     assert judged(plan, steady(200, (4, 100), (4, 100))).word is Word.WATCHING
+    few = judged(plan, steady(300, (16, 400), (20, 400)))
+    assert few.promises[0].evidence >= few.promises[0].needed
+    assert told(few) == (
+        "not seen yet: errors falls by 50%: 5 % to 4 %, clearly, but by less than half of that"
+    )
+    none = judged(plan, steady(200, (0, 100), (0, 100)))
+    assert not none.promises[0].met
+    assert told(none).startswith("not seen yet: errors falls by 50%: 0 % to 0 %, evidence ")
+
+
+def test_what_was_promised_stands_as_it_was_verified():
+    """A level that falls back afterwards takes nothing away from what was seen."""
+    gauge = MetricPlan("export_used", "gauge", required=False)
+    above = (Expectation.parse("export_used above 3"),)
+    plan = replace(PLAN, metrics=(*PLAN.metrics, gauge), expect=above)
+    rows = steady(200, (1, 100), (1, 100))
+    levels = {40.0: 5.0, 190.0: 1.0}
+    rows += [GaugeTick(t, "export_used", "a", Arm.CANARY, at) for t, at in levels.items()]
+    rows.sort(key=lambda row: row.t)
+    reading = judged(plan, rows)
+    assert reading.word is Word.VERIFIED
+    assert reading.at < 190
+    assert told(reading) == "as designed: export_used above 3: 5 so far"
 
 
 def test_expectation_of_a_gauge_takes_blocks_of_a_minute():

@@ -4,6 +4,7 @@ import json
 import random
 import re
 from contextlib import suppress
+from dataclasses import fields
 from math import inf
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from surefoot.analysis.ticks import (
     ShareRow,
 )
 from surefoot.domain.errors import BadEvidence
-from surefoot.domain.verdict import Margin, Word
+from surefoot.domain.verdict import Margin, PromiseReading, Word
 
 times = st.floats(0, 1e6)
 names = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
@@ -210,12 +211,19 @@ def test_rung_and_judged_bounds_may_be_given():
 
 def test_json_has_the_promised_keys():
     """The object for `--json` holds exactly the promised keys, and is JSON."""
-    told = judge_lines(ratio_lines(30, (5, 20), (0, 180))).as_json()
+    expects = '{"plan": {"expect": ["errors falls by 5%"]}}'
+    told = judge_lines([expects, *ratio_lines(30, (5, 20), (0, 180))]).as_json()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
-    keys = {"verdict", "at", "metric", "because", "evidence", "ratio", "metrics", "warnings"}
-    assert set(told) == keys
+    keys = {"verdict", "at", "metric", "because", "evidence", "ratio", "metrics", "promises"}
+    assert set(told) == keys | {"warnings"}
     assert told["verdict"] == "worse"
     assert told["ratio"][1] is None
+    (promise,) = told["promises"]
+    assert (promise["expects"], promise["metric"], promise["kind"], promise["met"]) == (
+        *("errors falls by 5%", "errors", "ratio"),
+        False,
+    )
+    assert set(promise) == {f.name for f in fields(PromiseReading)}
     errors = told["metrics"]["errors"]
     assert set(errors) == {"verdict", "margin", "harm", "ok", "required", "ratio", "level"}
 

@@ -131,6 +131,7 @@ def test_why_answers_with_the_evidence(shipped: Console) -> None:
     assert "  errors: the new release's rate is x0.8 to x1.3 of the baseline's (95 %)." in lines
     assert f"  {'memory':<18} old    9e+07   new  1.2e+08   higher (a gauge: it advises)" in lines
     assert "  Mind: errors: a warning" in lines
+    assert "  not seen yet: memory falls by 10%: 9e+07 to 1.2e+08" in lines
 
 
 def test_log_is_one_line_a_change(shipped: Console) -> None:

@@ -7,7 +7,7 @@ rows alone: not on when they were handed over, nor in what portions.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from surefoot.analysis.course import Standing
@@ -35,7 +35,7 @@ from surefoot.analysis.words import (
     worse,
 )
 from surefoot.domain.errors import BadEvidence
-from surefoot.domain.verdict import Level, MetricReading, Reading, Word
+from surefoot.domain.verdict import Level, MetricReading, PromiseReading, Reading, Word
 
 __all__ = ["MINIMUM_WATCH", "SHARE", "Judge"]
 
@@ -55,6 +55,7 @@ class Decision:
     because: str
     evidence: float
     ratio: tuple[float, float] | None = None
+    promises: tuple[PromiseReading, ...] = ()  # as they stood, where all of them had to be met
 
 
 class Judge:
@@ -257,7 +258,8 @@ class Judge:
             return
         elif self._is_verified():
             because = verified(self._required, self.plan)
-            self._decision = self._decided(Word.VERIFIED, None, because)
+            kept = tuple(promise.reading for promise in self._promises)
+            self._decision = replace(self._decided(Word.VERIFIED, None, because), promises=kept)
         elif self._now.at >= self.plan.time_limit:
             name, lacking = self._lacking()
             because = f"inconclusive after {duration(self.plan.time_limit)}: {lacking}"
@@ -342,6 +344,7 @@ class Judge:
             gate=self._gate,
             ratio=decision.ratio,
             metrics=tuple(self._metric_reading(metric.name) for metric in self.plan.metrics),
+            promises=decision.promises or tuple(one.reading for one in self._promises),
             warnings=tuple(self._warnings()),
         )
 

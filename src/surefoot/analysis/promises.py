@@ -10,8 +10,9 @@ from surefoot.analysis.opentick import OpenTick
 from surefoot.analysis.plan import JudgePlan, MetricPlan
 from surefoot.analysis.ticks import Arm, LatencyTick, RatioTick
 from surefoot.analysis.tracks import Moment
+from surefoot.domain.verdict import PromiseReading
 
-__all__ = ["Promise", "promises"]
+__all__ = ["ENOUGH_USE", "Promise", "promises"]
 
 ENOUGH_USE = 10
 MEDIAN = 0.5
@@ -145,14 +146,41 @@ class Promise:
         return self._test.value if self._test else 1.0
 
     @property
+    def _level(self) -> float:
+        """What is seen of the canary alone: the last level of a gauge, else how much it counted."""
+        return self._seen if self._last is None else self._last
+
+    @property
+    def reading(self) -> PromiseReading:
+        """How it stands now."""
+        expectation, values = self.expectation, None
+        canary = baseline = evidence = needed = None
+        if expectation.verb in {"falls", "rises"}:
+            values = self._estimate.values(self._quantile)
+            evidence, needed = self._evidence, self._enough
+            if values is not None:
+                canary, baseline = values
+        elif self._seen or self._last is not None:
+            canary = self._seen if expectation.verb == "used" else self._level
+        return PromiseReading(
+            expects=str(expectation),
+            metric=expectation.metric,
+            kind=self._kind or "",
+            met=self.met,
+            canary=canary,
+            baseline=baseline,
+            evidence=evidence,
+            needed=needed,
+        )
+
+    @property
     def met(self) -> bool:
         """Whether the evidence shows what was expected."""
         expectation = self.expectation
         if expectation.verb == "used":
             return self._seen >= ENOUGH_USE
         if expectation.verb == "above":
-            level = self._seen if self._last is None else self._last
-            return level > expectation.amount
+            return self._level > expectation.amount
         values = self._estimate.values(self._quantile)
         if values is None or self._evidence < self._enough:
             return False

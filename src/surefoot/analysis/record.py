@@ -78,6 +78,7 @@ class JudgeResult:
                 metric.name: _metric_as_json(metric, self.ratios.get(metric.name))
                 for metric in reading.metrics
             },
+            "promises": [asdict(promise) for promise in reading.promises],
             "warnings": list(reading.warnings),
         }
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from surefoot.analysis.plan import JudgePlan, MetricPlan
+from surefoot.analysis.promises import ENOUGH_USE
 from surefoot.analysis.ticks import Fact
 from surefoot.analysis.tracks import RatioTrack, Track
 from surefoot.domain.text import span
-from surefoot.domain.verdict import Level
+from surefoot.domain.verdict import Level, PromiseReading
 
 __all__ = [
     "FACTS",
@@ -17,6 +18,7 @@ __all__ = [
     "level_in_words",
     "margin_in_words",
     "not_seen",
+    "promise_in_words",
     "share_in_words",
     "silent_in_words",
     "verified",
@@ -118,6 +120,41 @@ def level_in_words(level: Level | None) -> str:
         f"; the canary's is {moved}, {level.canary:.4g} beside {level.baseline:.4g}, in {blocks} "
         f"of time (evidence {evidence:.2g}; it advises, and ends nothing)"
     )
+
+
+def promise_in_words(promise: PromiseReading) -> str:
+    """One line, such as "as designed: export_p95 falls by 10%: 810 ms to 540 ms"."""
+    word = "as designed" if promise.met else "not seen yet"
+    canary, baseline = promise.canary, promise.baseline
+    if canary is None:
+        seen = "nothing is known of it yet"
+    elif baseline is not None:
+        seen = f"{_value(baseline, promise.kind)} to {_value(canary, promise.kind)}"
+    elif promise.expects.endswith(" used"):
+        seen = f"{canary:,.4g} times so far" + ("" if promise.met else f", {ENOUGH_USE} are needed")
+    else:
+        seen = f"{canary:,.4g} so far"
+    return f"{word}: {promise.expects}: {seen}{_open(promise)}"
+
+
+def _open(promise: PromiseReading) -> str:
+    """What a promised move still lacks, as a clause; nothing once it is there."""
+    evidence, needed, baseline = promise.evidence, promise.needed, promise.baseline
+    if promise.met or evidence is None or needed is None or baseline is None:
+        return ""
+    if evidence < needed:
+        return f", evidence {evidence:.2g} of the {needed:.3g} needed"
+    if baseline <= 0:
+        return ", and of 0 there is no part to tell"
+    return ", clearly, but by less than half of that"
+
+
+def _value(value: float, kind: str) -> str:
+    if kind == "ratio":
+        return f"{value * 100:.3g} %"
+    if kind == "latency":
+        return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+    return f"{value:,.4g}"
 
 
 def warnings(track: Track) -> Iterator[str]:

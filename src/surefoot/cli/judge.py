@@ -11,7 +11,7 @@ from surefoot.analysis.course import Course
 from surefoot.analysis.explain import explain
 from surefoot.analysis.record import JudgeResult, judge_lines
 from surefoot.analysis.ticks import Arm
-from surefoot.analysis.words import level_in_words
+from surefoot.analysis.words import level_in_words, promise_in_words
 from surefoot.cli.exits import Exit
 from surefoot.cli.figures import span, times
 from surefoot.cli.options import MOMENT, SPAN, as_json
@@ -156,6 +156,7 @@ def _judged(result: JudgeResult) -> list[str]:
         need = "" if metric.required else ", not required"
         told = f"{metric.word}{margin}{_ratio(result.ratios.get(metric.name))}{need}"
         lines.append(f"  {metric.name}: {told}{level_in_words(metric.level)}")
+    lines += (f"  {promise_in_words(promise)}" for promise in reading.promises)
     lines += (f"  Mind: {warning}" for warning in reading.warnings)
     return lines
 

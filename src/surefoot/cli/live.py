@@ -74,6 +74,8 @@ def _evidence(verdict: VerdictView) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
     for metric in verdict.metrics:
         table.add_row(Text(clean(f"  {words.metric_line(metric)}")))
+    for promise in verdict.promises:
+        table.add_row(Text(clean(f"  {promise.says}")))
     said = f"  evidence against it {verdict.evidence:.1f} of 100 after {span(verdict.at_s)}"
     table.add_row(Text(said, style="dim"))
     return table

@@ -21,6 +21,7 @@ __all__ = [
     "PartView",
     "PhiView",
     "PlanView",
+    "PromiseView",
     "RateView",
     "ServiceView",
     "SizeView",
@@ -83,6 +84,12 @@ class MetricView(msgspec.Struct, frozen=True):
     level: LevelView | None = None
 
 
+class PromiseView(msgspec.Struct, frozen=True):
+    """One expectation: whether it works as designed, in a sentence."""
+
+    says: str
+
+
 class VerdictView(msgspec.Struct, frozen=True):
     """The verdict so far; *worse* needs `evidence` of 100."""
 
@@ -94,6 +101,7 @@ class VerdictView(msgspec.Struct, frozen=True):
     ratio: tuple[float | None, float | None] | None
     metrics: tuple[MetricView, ...]
     warnings: tuple[str, ...] = ()
+    promises: tuple[PromiseView, ...] = ()
 
 
 class UndoView(msgspec.Struct, frozen=True):

@@ -134,6 +134,7 @@ def ending(change: ChangeView) -> list[str]:
     lines = []
     if change.verdict and change.verdict.metrics:
         lines += [f"  {metric_line(metric)}" for metric in change.verdict.metrics]
+        lines += [f"  {promise.says}" for promise in change.verdict.promises]
         lines += [f"  Mind: {warning}" for warning in change.verdict.warnings]
     if change.before_after:
         lines.append(f"  {change.before_after}")

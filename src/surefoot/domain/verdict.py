@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Level", "Margin", "MetricReading", "Reading", "Word"]
+__all__ = ["Level", "Margin", "MetricReading", "PromiseReading", "Reading", "Word"]
 
 
 class Word(StrEnum):
@@ -68,12 +68,34 @@ class MetricReading:
 
 
 @dataclass(frozen=True, slots=True)
+class PromiseReading:
+    """How one expectation stands: `expects` is the sentence of the commit, about `metric`.
+
+    `canary` and `baseline` are what both did over all judged ticks, where they are compared: the
+    bad fraction of a ratio, seconds of a latency, else in the metric's unit. Where a level or a use
+    is expected, `canary` is what is seen of it so far, and `baseline` is None; None is also what is
+    not known yet. `evidence` is that the metric moved in the promised direction, as an e-value of
+    which `needed` is enough; both are None where none is asked for.
+    """
+
+    expects: str
+    metric: str
+    kind: str
+    met: bool
+    canary: float | None = None
+    baseline: float | None = None
+    evidence: float | None = None
+    needed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The judge's answer at one moment.
 
     `at` is in seconds since the first exposure. `evidence` is the weighted sum against *worse*,
-    which 100 ends. `gate` tells that enough is known to leave the present step. `warnings` are
-    sentences about what this evidence cannot show.
+    which 100 ends. `gate` tells that enough is known to leave the present step. `promises` are
+    what was expected, as of now or of the moment of *verified*; `warnings` are sentences about
+    what this evidence cannot show.
     """
 
     word: Word
@@ -84,4 +106,5 @@ class Reading:
     gate: bool
     ratio: tuple[float, float] | None = None
     metrics: tuple[MetricReading, ...] = ()
+    promises: tuple[PromiseReading, ...] = ()
     warnings: tuple[str, ...] = ()

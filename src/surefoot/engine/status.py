@@ -20,6 +20,7 @@ __all__ = [
     "PartStatus",
     "PhiStatus",
     "PlanStatus",
+    "PromiseStatus",
     "RateStatus",
     "ServiceStatus",
     "Size",
@@ -81,10 +82,30 @@ class MetricStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PromiseStatus:
+    """One expectation: whether it is met, and in `says` what is seen of it.
+
+    `expects` is what its commit promised of `metric`. The numbers are those of
+    `domain.verdict.PromiseReading`: what is not known, or not asked for, is None.
+    """
+
+    expects: str
+    metric: str
+    kind: str
+    met: bool
+    says: str
+    canary: float | None
+    baseline: float | None
+    evidence: float | None
+    needed: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictStatus:
     """The verdict so far. *worse* needs `evidence` of 100; `at_s` counts from first exposure.
 
-    `warnings` are sentences about what this evidence cannot show.
+    `promises` tell of each expectation whether it works as designed, `warnings` are sentences about
+    what this evidence cannot show.
     """
 
     word: str
@@ -94,6 +115,7 @@ class VerdictStatus:
     evidence: float
     ratio: tuple[float, float] | None
     metrics: tuple[MetricStatus, ...]
+    promises: tuple[PromiseStatus, ...]
     warnings: tuple[str, ...]
 
 

@@ -10,6 +10,7 @@ from surefoot.analysis.beforeafter import in_words as before_after_in_words
 from surefoot.analysis.forecast import forecast, left_in_words, remaining
 from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
+from surefoot.analysis.words import promise_in_words
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
 from surefoot.domain.lane import Hold, Lane
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Phase, way
@@ -25,6 +26,7 @@ from surefoot.engine.status import (
     Harmed,
     MetricStatus,
     PartStatus,
+    PromiseStatus,
     ServiceStatus,
     Size,
     Times,
@@ -262,6 +264,9 @@ def _verdict(reading: Reading) -> VerdictStatus:
         evidence=reading.evidence,
         ratio=reading.ratio,
         metrics=tuple(_metric(one) for one in reading.metrics),
+        promises=tuple(
+            PromiseStatus(**asdict(one), says=promise_in_words(one)) for one in reading.promises
+        ),
         warnings=reading.warnings,
     )
 
