@@ -245,6 +245,8 @@ class Recorded:
 
     async def plan(self, order: ShipOrder, by: Person) -> PlanStatus:
         await self.service(order.service)
+        if order.intent.why == "is refused":
+            raise Refused("Change 7 holds the lane.", cure="surefoot ship --fixes 7")
         self.orders.append(("plan", (order, by)))
         return PlanStatus(
             service=order.service,
@@ -263,7 +265,6 @@ class Recorded:
             undo="undo 0.4 s",
             position=1,
             warnings=("this change alters data",),
-            refused="It does not descend." if order.intent.why == "is refused" else None,
         )
 
     async def ship(self, order: ShipOrder, by: Person) -> ChangeStatus:

@@ -155,11 +155,12 @@ def test_who_alters_data_says_so_and_everybody_reads_it(console: Console) -> Non
 
 
 def test_plan_exits_30_when_ship_would_refuse(console: Console) -> None:
-    """The reason is said, with all the rest."""
+    """In the same words, and with the same cure."""
     console.commit("is refused")
-    said = console("plan")
-    assert said.code == 30
-    assert "It does not descend." in said.out
+    said, shipped = console("plan"), console("ship")
+    assert (said.code, shipped.code) == (30, 30)
+    assert "Change 7 holds the lane." in said.err
+    assert said.err == shipped.err
 
 
 def test_adopt_follows_to_its_end(console: Console) -> None:

@@ -102,14 +102,17 @@ async def test_an_undone_release_covers_for_a_dead_one_until_that_is_back(world:
 
 
 async def test_an_address_that_somebody_holds_is_refused_before_anything_starts(world: World):
-    """Who holds it is said; once it is free, the same order is taken."""
+    """Who holds it is said, by `plan` too; once it is free, the same order is taken."""
     listen = Address("127.0.0.1", 8080)
     world.target.taken[listen] = "process 4711 (python app.py)"
     with pytest.raises(Refused, match=r"127.0.0.1:8080: it is held by process 4711"):
         await world.open()
     assert await world.target.running("shop") == ()
-    world.target.taken.clear()
     order = ShipOrder("shop", world.tips["shop"], Intent("first"), adopt=True)
+    with pytest.raises(Refused, match="it is held by process 4711"):
+        await world.desk.plan(order, ANA)
+    world.target.taken.clear()
+    assert (await world.desk.plan(order, ANA)).position == 1
     await world.desk.ship(order, ANA)
 
 

@@ -3,9 +3,10 @@
 import pytest
 from engine_world import ANA, BO, NO_REVIEW, World
 
-from surefoot.domain.change import Change
+from surefoot.domain.change import Change, Intent
 from surefoot.domain.errors import Refused
 from surefoot.domain.lifecycle import Phase
+from surefoot.engine.control import ShipOrder
 from surefoot.testing import Behaviour
 
 REVIEWED = f'[team]\nmembers = ["{ANA}", "{BO}"]\nreview = "before"\n'
@@ -39,7 +40,9 @@ async def test_what_a_newer_surefoot_wrote_is_parked_and_goes_on_later(world: Wo
     status = await world.desk.service("shop")
     assert "Parked: a newer Surefoot wrote" in status.sentence
     assert {one.name: one.ok for one in await world.desk.doctor()}["shop"] is False
+    planned = ShipOrder("shop", world.commit("planned"), Intent("planned"))
     for order in (
+        world.desk.plan(planned, BO),
         world.desk.hold("shop", BO, "x"),
         world.desk.undo_service("shop", BO, "x"),
         world.ship("another", revision=world.commit("another")),

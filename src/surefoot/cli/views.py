@@ -208,7 +208,6 @@ class PlanView(msgspec.Struct, frozen=True):
     undo: str
     position: int
     warnings: tuple[str, ...]
-    refused: str | None
 
 
 class RateView(msgspec.Struct, frozen=True):

@@ -264,7 +264,7 @@ def plan_lines(plan: PlanView) -> list[str]:
     """What `ship` would do."""
     base = f"change {plan.base_number}" if plan.base_number is not None else "nothing yet"
     steps = ", ".join(percent(step) for step in plan.steps) or "no steps"
-    lines = [
+    return [
         f"{plan.service}: {plan.revision[:10]} on {base}; {size(plan.size)}; nothing is done yet.",
         *(f"  Commit: {commit}" for commit in plan.commits),
         f"  Checks: {', '.join(plan.checks) or 'none'}.",
@@ -275,10 +275,8 @@ def plan_lines(plan: PlanView) -> list[str]:
         f"  Way back: {plan.undo}.",
         f"  Place in the lane: {plan.position}.",
         *(f"  Mind: {warning}" for warning in plan.warnings),
+        f"  Next: surefoot ship {plan.revision[:10]}",
     ]
-    if plan.refused:
-        return [*lines, f"  `ship` would refuse it: {plan.refused}"]
-    return [*lines, f"  Next: surefoot ship {plan.revision[:10]}"]
 
 
 def _may(reviewers: tuple[str, ...]) -> str:

@@ -55,7 +55,7 @@ class Control(Protocol):
         """One service. Raises `NotFound`."""
 
     async def plan(self, order: ShipOrder, by: Person) -> PlanStatus:
-        """What `ship` would do. Changes nothing."""
+        """What `ship` would do. Changes nothing. Raises `Refused` as `ship` would."""
 
     async def ship(self, order: ShipOrder, by: Person) -> ChangeStatus:
         """Take a change on its way. Raises `Refused` with the cure."""

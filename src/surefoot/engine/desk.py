@@ -34,7 +34,7 @@ from surefoot.engine.looking import Looker
 from surefoot.engine.memory import known
 from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
-from surefoot.engine.shipping import propose, refuse_distant_upstream, refuse_drill
+from surefoot.engine.shipping import Proposal, propose, refuse_distant_upstream, refuse_drill
 from surefoot.engine.status import (
     ChangeStatus,
     DiffStatus,
@@ -143,9 +143,9 @@ class Desk(Keys):
     # --- shipping ------------------------------------------------------------------------------
 
     async def plan(self, order: ShipOrder, by: Person) -> PlanStatus:
-        """What `ship` would do. Changes nothing."""
+        """What `ship` would do. Changes nothing. Raises `Refused` as `ship` would."""
         run = self.look.run(order.service)
-        proposal = await propose(run, order, by, await self._next_number(), self.outside)
+        proposal = await self._proposed(run, order, by, await self._next_number())
         change, manifest = proposal.change, proposal.manifest
         plan = plan_for(run, change, manifest)
         reviewers = [str(one) for one in manifest.members if change.may_approve(one)]
@@ -172,9 +172,7 @@ class Desk(Keys):
         """Take a change on its way. Raises `Refused` with the cure."""
         run = self.look.run(order.service)
         async with run.shipping:  # a remote that does not answer holds up its own service alone
-            proposal = await propose(run, order, by, 0, self.outside)
-            if run.lane.live is None:
-                await self._refuse_taken(proposal.manifest.listen)
+            proposal = await self._proposed(run, order, by, 0)
             async with self.driver.numbering:
                 first = order.adopt and await known(self.outside, run, 0) is None
                 number = 0 if first else await self._next_number()
@@ -185,6 +183,16 @@ class Desk(Keys):
                     also = self._taken_along(run, change, proposal.carried, by)
                     await self._write_all(run, (_Move(change, "proposed", says), *also), by)
         return await self.look.status(run, change)
+
+    async def _proposed(
+        self, run: ServiceRun, order: ShipOrder, by: Person, number: int
+    ) -> Proposal:
+        """What may be shipped. Raises `Refused` for all that may not be."""
+        _not_parked(run)
+        proposal = await propose(run, order, by, number, self.outside)
+        if run.lane.live is None:
+            await self._refuse_taken(proposal.manifest.listen)
+        return proposal
 
     def _taken_along(
         self, run: ServiceRun, change: Change, carried: tuple[Change, ...], by: Person

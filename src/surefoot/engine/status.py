@@ -297,7 +297,6 @@ class PlanStatus:
     undo: str
     position: int
     warnings: tuple[str, ...] = ()
-    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
