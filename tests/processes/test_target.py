@@ -322,29 +322,31 @@ async def test_a_release_begins_with_an_empty_log(target, release, tmp_path):
     assert "not today" not in said.last
 
 
-async def test_how_a_release_began_is_said_however_much_it_wrote_since(target, release, tmp_path):
-    """Each instance's first lines and its last ones, also when it has ended."""
+async def test_how_a_release_began_is_said_however_much_it_wrote_since(
+    target, release, secrets, tmp_path
+):
+    """Each instance's first lines and its last ones without secrets, also when it has ended."""
     argv = script(
         tmp_path,
         "tells.py",
         SERVICE
         + """
-    print("hello", flush=True)
+    print("hello", os.environ["TOKEN"], flush=True)
     for number in range(30_000):
         print("line", number)
     sys.stdout.flush()
     server.serve_forever()
 """,
     )
-    await up(target, release(argv=argv, instances=2))
+    await up(target, release(argv=argv, instances=2, env_file=str(secrets)))
     for said in await target.said("shop", 1, 2_000):
-        assert said.first[:3] == ("serving", "hello", "line 0")
+        assert said.first[:3] == ("serving", "hello ***", "line 0")
         assert "line 29999" in said.last
         assert (len(said.first), len(said.last)) == (2_000, 2_000)
     await target.stop("shop", 1)
     said, other = await target.said("shop", 1, 3)
     assert (said.instance, other.instance) == (0, 1)
-    assert said.first == ("serving", "hello", "line 0")
+    assert said.first == ("serving", "hello ***", "line 0")
     assert len(said.last) == 3
 
 
