@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from surefoot.cli.exits import Exit
-from surefoot.cli.figures import span
 from surefoot.cli.home import home_folder
 from surefoot.cli.options import as_json
 from surefoot.cli.output import say_error, show
 from surefoot.domain.errors import OutsideFailed, Refused
+from surefoot.drawing.figures import span
 
 __all__ = ["demo", "give_back"]
 

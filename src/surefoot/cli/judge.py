@@ -13,14 +13,14 @@ from surefoot.analysis.record import JudgeResult, judge_lines
 from surefoot.analysis.ticks import Arm
 from surefoot.analysis.words import level_in_words, promise_in_words
 from surefoot.cli.exits import Exit
-from surefoot.cli.figures import span, times
 from surefoot.cli.options import MOMENT, SPAN, as_json
 from surefoot.cli.output import note, show
-from surefoot.cli.picture import picture
 from surefoot.cli.recorded import Recorded
 from surefoot.cli.second_opinion import Asked, second_opinion
 from surefoot.domain.errors import Refused
 from surefoot.domain.verdict import Word
+from surefoot.drawing.figures import span, times
+from surefoot.drawing.picture import picture
 
 __all__ = ["judge"]
 

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from surefoot.cli import words
-from surefoot.cli.figures import percent, span
 from surefoot.cli.views import ChangeView, VerdictView
 from surefoot.domain.text import clean
+from surefoot.drawing.figures import percent, span
 
 __all__ = ["LiveBlock"]
 

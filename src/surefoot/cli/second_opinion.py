@@ -14,11 +14,12 @@ from typing import IO, Any, Protocol
 from surefoot.analysis.planrow import plan_from_row
 from surefoot.analysis.record import JudgeResult, row_to_json
 from surefoot.analysis.ticks import Arm, Row
-from surefoot.cli.figures import moment, span
+from surefoot.cli.figures import moment
 from surefoot.cli.output import note
 from surefoot.cli.recorded import Recorded
 from surefoot.domain.errors import BadEvidence, OutsideFailed, Refused
 from surefoot.domain.verdict import Word
+from surefoot.drawing.figures import span
 
 __all__ = ["Asked", "second_opinion"]
 

@@ -5,7 +5,7 @@ A meaning never stands in a colour or a sign alone: each line holds the word.
 
 from collections.abc import Iterable, Iterator
 
-from surefoot.cli.figures import moment, percent, span, times
+from surefoot.cli.figures import moment
 from surefoot.cli.views import (
     ChangeView,
     EntryView,
@@ -18,6 +18,7 @@ from surefoot.cli.views import (
     SizeView,
     UndoView,
 )
+from surefoot.drawing.figures import percent, span, times
 
 __all__ = [
     "bar",

@@ -18,8 +18,8 @@ from surefoot.analysis.plan import MetricPlan
 from surefoot.analysis.record import JudgeResult
 from surefoot.analysis.ticks import Arm
 from surefoot.analysis.words import margin_in_words
-from surefoot.cli.figures import span
 from surefoot.domain.text import clean
+from surefoot.drawing.figures import span
 
 __all__ = ["picture"]
 
