@@ -6,6 +6,7 @@ neighbours become one. Of the evidence a stretch keeps the highest, so that no c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from math import inf
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from surefoot.analysis.ticks import (
 )
 from surefoot.domain.verdict import Word
 
-__all__ = ["Course", "Gauged", "Judging", "Move", "Standing", "Stretch", "Timed"]
+__all__ = ["Course", "Gauged", "Judging", "Move", "Standing", "Stretch", "Timed", "thinned"]
 
 STRETCHES = 240
 MOVES = 24  # further ones are counted
@@ -123,18 +124,28 @@ class Stretch:
             gauged = self.gauges.setdefault((row.metric, row.arm), Gauged())
             gauged.add(Gauged(1, row.value, row.value, row.value))
 
-    def join(self, later: "Stretch") -> None:
-        """Become one with the next."""
-        self.end, self.ticks = later.end, self.ticks + later.ticks
-        self.evidence = max(self.evidence, later.evidence)
-        self.proof = max(self.proof, later.proof)
-        for key, (bad, everything) in later.ratios.items():
-            before = self.ratios.get(key, (0.0, 0.0))
-            self.ratios[key] = (before[0] + bad, before[1] + everything)
-        for key, timed in later.latencies.items():
-            self.latencies.setdefault(key, Timed()).add(timed.all, timed.within)
-        for key, gauged in later.gauges.items():
-            self.gauges.setdefault(key, Gauged()).add(gauged)
+    def joined(self, later: "Stretch") -> "Stretch":
+        """This one and the next as one. Neither is altered: somebody may be drawing them."""
+        both = Stretch(self.start, later.end, self.ticks + later.ticks)
+        both.evidence = max(self.evidence, later.evidence)
+        both.proof = max(self.proof, later.proof)
+        for part in (self, later):
+            for key, (bad, everything) in part.ratios.items():
+                before = both.ratios.get(key, (0.0, 0.0))
+                both.ratios[key] = (before[0] + bad, before[1] + everything)
+            for key, timed in part.latencies.items():
+                both.latencies.setdefault(key, Timed()).add(timed.all, timed.within)
+            for key, gauged in part.gauges.items():
+                both.gauges.setdefault(key, Gauged()).add(gauged)
+        return both
+
+
+def thinned(stretches: Sequence[Stretch], most: int) -> list[Stretch]:
+    """The same time in at most so many stretches, equally many neighbours joined in each."""
+    each = -(-len(stretches) // most)
+    return [
+        reduce(Stretch.joined, stretches[at : at + each]) for at in range(0, len(stretches), each)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +157,25 @@ class Move:
 
 
 class Course:
-    """Is shown each row and the judge behind it, and remembers the course of the evidence."""
+    """Is shown each row and the judge behind it, and remembers the course of the evidence.
+
+    What it tells it replaces and never alters: a shallow copy, between two ticks, keeps a moment.
+    """
 
     def __init__(self) -> None:
         """Nothing was shown yet."""
-        self._stretches: list[Stretch] = []
+        self._stretches: Sequence[Stretch] = ()
         self._ticks_each = 1
         self._t: float | None = None
         self._fresh = Stretch(0.0, 0.0)
-        self._moves: list[Move] = []
+        self._moves: tuple[Move, ...] = ()
         self.unnamed_moves = 0
         self.unwatched_s = 0.0
         self.decided: Standing | None = None
         self.last: Standing | None = None
         self.highest = (1.0, 0.0)
-        self.reached: dict[float, float] = {}
-        self.proven: dict[str, float] = {}
+        self.reached: Mapping[float, float] = {}
+        self.proven: Mapping[str, float] = {}
 
     def take(self, row: Row, judge: Judging) -> None:
         """Take a row that `judge` was just fed: one with a later `t` completed a tick."""
@@ -174,13 +188,13 @@ class Course:
         elif isinstance(row, ShareRow | FactRow):
             what = f"{row.share * 100:.3g} %" if isinstance(row, ShareRow) else str(row.fact)
             if len(self._moves) < MOVES:
-                self._moves.append(Move(row.t, what))
+                self._moves = (*self._moves, Move(row.t, what))
             else:
                 self.unnamed_moves += 1
 
     def end(self, judge: Judging) -> None:
         """Take the tick that `judge` has just completed."""
-        fresh, self._fresh = self._fresh, Stretch(0.0, 0.0)
+        fresh, self._fresh, self._t = self._fresh, Stretch(0.0, 0.0), None
         standing = self.last = judge.standing
         if standing.at is None:
             return
@@ -189,9 +203,10 @@ class Course:
         fresh.end, fresh.ticks = standing.at, 1
         fresh.evidence, fresh.proof = standing.evidence, standing.proof
         if self._stretches and self._stretches[-1].ticks < self._ticks_each:
-            self._stretches[-1].join(fresh)
+            *before, last = self._stretches
+            self._stretches = [*before, last.joined(fresh)]
         else:
-            self._stretches.append(fresh)
+            self._stretches = [*self._stretches, fresh]
         if len(self._stretches) > STRETCHES:
             self._thin()
 
@@ -208,9 +223,7 @@ class Course:
 
     def _thin(self) -> None:
         self._ticks_each *= 2
-        for one, later in zip(self._stretches[::2], self._stretches[1::2], strict=False):
-            one.join(later)
-        del self._stretches[1::2]
+        self._stretches = thinned(self._stretches, len(self._stretches) // 2 + 1)
 
     def _remember(self, standing: Standing, at: float, judge: Judging) -> None:
         before = self.decided.word if self.decided else Word.WATCHING
@@ -220,7 +233,7 @@ class Course:
             self.highest = (standing.evidence, at)
         for part in MARKS:
             if standing.evidence >= part / judge.plan.alpha_worse:
-                self.reached.setdefault(part, at)
+                self.reached = {part: at, **self.reached}
         for metric, ok in standing.ok.items():
             if ok >= 1 / judge.plan.alpha_ok:
-                self.proven.setdefault(metric, at)
+                self.proven = {metric: at, **self.proven}

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from surefoot.analysis.replay import Judged
 from surefoot.domain.change import Intent, Person
 from surefoot.engine.status import (
     ChangeStatus,
@@ -108,6 +109,12 @@ class Control(Protocol):
 
     async def diff(self, number: int, service: str | None = None) -> DiffStatus:
         """What a change alters. Raises `NotFound`."""
+
+    async def course(self, number: int, service: str | None = None) -> Judged | None:
+        """How the evidence of a change came to what it says now, as the live judge says it.
+
+        None before any user met it, and when it cannot be read. Raises `NotFound`.
+        """
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None

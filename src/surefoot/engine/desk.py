@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from surefoot.analysis.replay import Judged
 from surefoot.config.manifest import parse_manifest
 from surefoot.domain.change import (
     Approval,
@@ -24,6 +25,7 @@ from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, UNEXPOSED, Phase
 from surefoot.domain.manifest import Address
 from surefoot.domain.text import span, without_password
 from surefoot.engine.control import Health, ShipOrder
+from surefoot.engine.courses import Courses
 from surefoot.engine.doctor import examine
 from surefoot.engine.drill import order_of
 from surefoot.engine.driver import Driver
@@ -80,6 +82,7 @@ class Desk(Keys):
         self._health = health
         self._stop = stop
         self.ends_all = False
+        self._courses = Courses()
         self._listeners: set[asyncio.Queue[Entry]] = set()
 
     def health(self) -> Health:
@@ -253,6 +256,11 @@ class Desk(Keys):
     async def diff(self, number: int, service: str | None = None) -> DiffStatus:
         """What a change alters. Raises `NotFound`."""
         return await self.look.diff(*await self.look.find(number, service))
+
+    async def course(self, number: int, service: str | None = None) -> Judged | None:
+        """How the evidence of a change came to what it says; None before any user met it."""
+        run, _ = await self.look.find(number, service)
+        return await self._courses.of(run.watch.evidence(number))
 
     async def entries(
         self, after: int, limit: int, service: str | None = None, change: int | None = None

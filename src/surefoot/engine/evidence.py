@@ -14,7 +14,14 @@ from surefoot.analysis.record import parse_line
 from surefoot.analysis.ticks import Row
 from surefoot.domain.errors import BadEvidence
 
-__all__ = ["compress", "evidence_text", "has_evidence", "read_evidence"]
+__all__ = [
+    "compress",
+    "evidence_part",
+    "evidence_size",
+    "evidence_text",
+    "has_evidence",
+    "read_evidence",
+]
 
 
 def has_evidence(file: Path) -> bool:
@@ -29,6 +36,25 @@ def evidence_text(file: Path) -> str:
     except FileNotFoundError:
         with gzip.open(_compressed(file), "rt", encoding="utf-8", errors="replace") as opened:
             return opened.read()
+
+
+def evidence_size(file: Path) -> int | None:
+    """Bytes of it while it grows; None when it does not, as it is compressed or was never begun."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def evidence_part(file: Path, start: int, end: int) -> bytes:
+    """What stands in it between two places, in bytes.
+
+    Raises:
+        OSError: it cannot be read, or is compressed by now.
+    """
+    with file.open("rb") as opened:
+        opened.seek(start)
+        return opened.read(end - start)
 
 
 def read_evidence(file: Path) -> tuple[JudgePlan, list[Row]]:
