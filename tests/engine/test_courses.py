@@ -22,6 +22,7 @@ ROWS = (
     '{"t": 1, "metric": "errors", "kind": "ratio", "arm": "canary", "bad": 1, "all": 20}',
     '{"t": 1, "metric": "errors", "kind": "ratio", "arm": "baseline", "bad": 2, "all": 180}',
 )
+BEYOND = ROWS[2].replace('"t": 1', '"t": T').replace("20}", "1e308}")
 
 
 def evidence(world: World, number: int) -> Path:
@@ -154,6 +155,7 @@ async def test_begun_anew_is_judged_anew(tmp_path: Path):
         b"\n".join(row.encode() for row in (*ROWS, ROWS[1])),
         b"\n".join(row.encode() for row in (*ROWS, b"1e999".decode())),
         ROWS[0].replace("0.01", "1" * 5000).encode(),
+        "\n".join((*ROWS[:2], *(BEYOND.replace("T", t) for t in "23456"))).encode(),
     ],
 )
 async def test_hostile_file_is_no_course(

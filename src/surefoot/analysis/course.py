@@ -126,17 +126,23 @@ class Stretch:
 
     def joined(self, later: "Stretch") -> "Stretch":
         """This one and the next as one. Neither is altered: somebody may be drawing them."""
-        both = Stretch(self.start, later.end, self.ticks + later.ticks)
-        both.evidence = max(self.evidence, later.evidence)
-        both.proof = max(self.proof, later.proof)
-        for part in (self, later):
-            for key, (bad, everything) in part.ratios.items():
-                before = both.ratios.get(key, (0.0, 0.0))
-                both.ratios[key] = (before[0] + bad, before[1] + everything)
-            for key, timed in part.latencies.items():
-                both.latencies.setdefault(key, Timed()).add(timed.all, timed.within)
-            for key, gauged in part.gauges.items():
-                both.gauges.setdefault(key, Gauged()).add(gauged)
+        both = Stretch(
+            start=self.start,
+            end=later.end,
+            ticks=self.ticks + later.ticks,
+            evidence=max(self.evidence, later.evidence),
+            proof=max(self.proof, later.proof),
+            ratios={**self.ratios},
+            latencies={key: Timed(one.all, {**one.within}) for key, one in self.latencies.items()},
+            gauges={key: replace(one) for key, one in self.gauges.items()},
+        )
+        for key, (bad, everything) in later.ratios.items():
+            before = both.ratios.get(key, (0.0, 0.0))
+            both.ratios[key] = (before[0] + bad, before[1] + everything)
+        for key, timed in later.latencies.items():
+            both.latencies.setdefault(key, Timed()).add(timed.all, timed.within)
+        for key, gauged in later.gauges.items():
+            both.gauges.setdefault(key, Gauged()).add(gauged)
         return both
 
 

@@ -5,32 +5,26 @@ dashes as well as by colour. Its size is bounded: a course has at most 240 stret
 twelve metrics are drawn.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape  # that of `xml` loads an HTTP client
-from math import ceil, inf, log10, sqrt
+from math import ceil, log10
 from typing import Literal
 
-from surefoot.analysis.course import Course, Stretch, Timed
+from surefoot.analysis.course import Course
 from surefoot.analysis.explain import amount
-from surefoot.analysis.plan import MetricPlan
 from surefoot.analysis.record import JudgeResult
 from surefoot.analysis.ticks import Arm
 from surefoot.analysis.words import margin_in_words
-from surefoot.domain.text import clean
 from surefoot.drawing.figures import span
+from surefoot.drawing.markup import text
+from surefoot.drawing.series import Point, meaning
 
 __all__ = ["picture"]
 
 _WIDTH, _LEFT, _RIGHT = 760, 64, 20
 _HEAD, _PANEL, _HIGH, _FOOT = 92, 148, 92, 40
 _MOST_PANELS = 12
-_LONGEST = 90  # letters of a line
 _LEAST, _MOST = 0.1, 1e6  # the evidence that is drawn
-_Z = 1.959963984540054  # 95 % of the standard normal
-_USUAL_SLOW = 0.05  # where no bound is judged, the one that so many answers exceed is drawn
-_NO_XML = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")  # XML 1.0, section 2.2
 
 _STYLE = """
 text{font:12px system-ui,sans-serif;fill:#1f2328}
@@ -52,10 +46,6 @@ text{fill:#e6edf3}.ground{fill:#0d1117}.small{fill:#9198a1}
 _BANDS = "bands: 95 % of each arm by itself (Wilson, widened by phi); they decide nothing"
 _TIMES = 8  # at most so many on the axis
 _ROUND = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
-_COUNTED = {"higher": "bad", "lower": "good"}
-
-Point = tuple[float, float, float, float]  # seconds, value, and the interval's two ends
-Values = Callable[[MetricPlan, Arm, Sequence[Stretch]], Iterator[Point]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +75,16 @@ def picture(result: JudgeResult, course: Course) -> str:
     size = f'width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}"'
     body = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title desc">',
-        f'<title id="title">{_text(title)}</title>',
-        f'<desc id="desc">{_text(_described(panels, reading.because), 2000)}</desc>',
+        f'<title id="title">{text(title)}</title>',
+        f'<desc id="desc">{text(_described(panels, reading.because), 2000)}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="ground" width="{_WIDTH}" height="{height}"/>',
-        f'<text class="big" x="{_LEFT}" y="30">{_text(title)}</text>',
-        f'<text x="{_LEFT}" y="52">{_text(reading.because)}</text>',
+        f'<text class="big" x="{_LEFT}" y="30">{text(title)}</text>',
+        f'<text x="{_LEFT}" y="52">{text(reading.because)}</text>',
         f'<path class="canary" d="M{_LEFT} 70h24"/><text x="{_LEFT + 30}" y="74">canary</text>',
         f'<path class="baseline" d="M{_LEFT + 90} 70h24"/>',
         f'<text x="{_LEFT + 120}" y="74">baseline</text>',
-        f'<text class="small" x="{_LEFT + 190}" y="74">{_text(_BANDS)}</text>',
+        f'<text class="small" x="{_LEFT + 190}" y="74">{text(_BANDS)}</text>',
     ]
     marks = [(move.at, move.what) for move in course.moves if start <= move.at <= end]
     marks.append((reading.at, str(reading.word)))
@@ -102,7 +92,7 @@ def picture(result: JudgeResult, course: Course) -> str:
         body += _drawn(panel, _HEAD + _PANEL * number, x, marks)
     body += _time_axis(start, end, height - _FOOT + 4, x)
     foot = f'x="{_LEFT}" y="{height - _FOOT + 28}"'
-    body.append(f'<text class="small" {foot}>{_text(_foot(result))}</text>')
+    body.append(f'<text class="small" {foot}>{text(_foot(result))}</text>')
     return "\n".join([*body, "</svg>", ""])
 
 
@@ -144,7 +134,7 @@ def _evidence_panels(result: JudgeResult, course: Course) -> Iterator[_Panel]:
 def _metric_panels(result: JudgeResult, course: Course) -> Iterator[_Panel]:
     ordered = sorted(result.plan.metrics, key=lambda metric: not metric.required)
     for metric in ordered[:_MOST_PANELS]:
-        says, values = _kind_of_panel(metric, course.stretches)
+        says, values = meaning(metric, course.stretches)
         lines = {str(arm): list(values(metric, arm, course.stretches)) for arm in Arm}
         top = max((high for points in lines.values() for _, _, _, high in points), default=1.0)
         low = min((low for points in lines.values() for _, _, low, _ in points), default=0.0)
@@ -153,77 +143,6 @@ def _metric_panels(result: JudgeResult, course: Course) -> Iterator[_Panel]:
         yield _Panel(
             metric.name, told, lines, _evenly(min(low, 0), top), _even(min(low, 0), top, unit)
         )
-
-
-def _kind_of_panel(metric: MetricPlan, stretches: Sequence[Stretch]) -> tuple[str, Values]:
-    """What a metric's panel shows, in words, and what makes its lines."""
-    if metric.kind == "ratio":
-        return f"the fraction that is {_COUNTED[metric.worse]}", _ratio_points
-    if metric.kind == "latency":
-        bound = _drawn_bound(metric, stretches)
-        return f"the fraction slower than {bound:.3g} s", _slower_points(bound)
-    return "the mean of its samples, between the least and the most", _gauge_points
-
-
-def _ratio_points(metric: MetricPlan, arm: Arm, stretches: Sequence[Stretch]) -> Iterator[Point]:
-    for stretch in stretches:
-        bad, everything = stretch.ratios.get((metric.name, arm), (0.0, 0.0))
-        if everything > 0:
-            low, high = _wilson(bad, everything, metric.phi)
-            yield stretch.end, bad / everything, low, high
-
-
-def _slower_points(bound: float) -> Values:
-    def points(metric: MetricPlan, arm: Arm, stretches: Sequence[Stretch]) -> Iterator[Point]:
-        for stretch in stretches:
-            timed = stretch.latencies.get((metric.name, arm))
-            if timed is not None and timed.all > 0 and bound in timed.within:
-                slow = max(timed.all - timed.within[bound], 0.0)
-                low, high = _wilson(slow, timed.all, metric.phi)
-                yield stretch.end, slow / timed.all, low, high
-
-    return points
-
-
-def _gauge_points(metric: MetricPlan, arm: Arm, stretches: Sequence[Stretch]) -> Iterator[Point]:
-    for stretch in stretches:
-        gauged = stretch.gauges.get((metric.name, arm))
-        if gauged is not None:
-            yield stretch.end, gauged.total / gauged.count, gauged.least, gauged.most
-
-
-def _drawn_bound(metric: MetricPlan, stretches: Sequence[Stretch]) -> float:
-    """Of the judged bounds the one at which the arms differ most, in standard errors."""
-    arms = {arm: Timed() for arm in Arm}
-    for stretch in stretches:
-        for arm, sums in arms.items():
-            timed = stretch.latencies.get((metric.name, arm), Timed())
-            sums.add(timed.all, timed.within)
-    canary, baseline = arms[Arm.CANARY], arms[Arm.BASELINE]
-    shared = [at for at in sorted(canary.within) if at in baseline.within and at < inf]
-    everything = canary.all + baseline.all
-    if not shared or not canary.all or not baseline.all:
-        return shared[0] if shared else inf
-
-    def slower(at: float) -> float:
-        return 1 - (canary.within[at] + baseline.within[at]) / everything
-
-    def difference(at: float) -> float:
-        apart = canary.within[at] / canary.all - baseline.within[at] / baseline.all
-        return abs(apart) / sqrt(max(slower(at) * (1 - slower(at)), 1e-9))
-
-    judged = [bound.x for bound in metric.bounds if bound.x in shared]
-    if judged:
-        return max(judged, key=difference)
-    return min(shared, key=lambda at: abs(slower(at) - _USUAL_SLOW))
-
-
-def _wilson(bad: float, everything: float, phi: float) -> tuple[float, float]:
-    """Wilson's 95 % interval (1927) of a fraction whose counts scatter phi times the binomial."""
-    n, p = everything / phi, bad / everything
-    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    reach = _Z / (1 + _Z**2 / n) * sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-    return max(middle - reach, 0.0), min(middle + reach, 1.0)
 
 
 def _by_powers(top: float) -> Callable[[float], float]:
@@ -253,16 +172,16 @@ def _drawn(
     def y(value: float) -> float:
         return base - _HIGH * min(max(panel.scale(value), 0.0), 1.0)
 
-    yield f'<g role="img"><title>{_text(panel.title)}: {_text(panel.says)}</title>'
-    yield f'<text class="head" x="{_LEFT}" y="{top + 16}">{_text(panel.title)}</text>'
-    yield f'<text class="small" x="{_LEFT}" y="{top + 30}">{_text(panel.says, 120)}</text>'
+    yield f'<g role="img"><title>{text(panel.title)}: {text(panel.says)}</title>'
+    yield f'<text class="head" x="{_LEFT}" y="{top + 16}">{text(panel.title)}</text>'
+    yield f'<text class="small" x="{_LEFT}" y="{top + 30}">{text(panel.says, 120)}</text>'
     yield f'<path class="axis" d="M{_LEFT} {base - _HIGH}V{base}H{_WIDTH - _RIGHT}"/>'
     for value, label in panel.labels:
         where = f'x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end"'
-        yield f'<text class="small" {where}>{_text(label)}</text>'
+        yield f'<text class="small" {where}>{text(label)}</text>'
     for at, what in marks:
         there = f'd="M{x(at):.1f} {base - _HIGH}V{base}"'
-        yield f'<path class="mark" {there}><title>{_text(what)}</title></path>'
+        yield f'<path class="mark" {there}><title>{text(what)}</title></path>'
     for kind, points in panel.lines.items():
         if any(low < high for _, _, low, high in points):
             there = " ".join(f"{x(at):.1f},{y(high):.1f}" for at, _, _, high in points)
@@ -274,7 +193,7 @@ def _drawn(
         value, label = panel.limit
         yield f'<path class="limit" d="M{_LEFT} {y(value):.1f}H{_WIDTH - _RIGHT}"/>'
         where = f'x="{_WIDTH - _RIGHT}" y="{y(value) - 4:.1f}" text-anchor="end"'
-        yield f'<text class="small" {where}>{_text(label)}</text>'
+        yield f'<text class="small" {where}>{text(label)}</text>'
     yield "</g>"
 
 
@@ -283,10 +202,4 @@ def _time_axis(start: float, end: float, y: float, x: Callable[[float], float]) 
     for number in range(ceil(start / step), int(end / step) + 1):
         at = number * step
         where = f'x="{x(at):.1f}" y="{y + 6:.1f}" text-anchor="middle"'
-        yield f'<text class="small" {where}>{_text(span(at))}</text>'
-
-
-def _text(words: str, longest: int = _LONGEST) -> str:
-    """What others wrote, as the text of an element: no markup, no control, not too long."""
-    plain = _NO_XML.sub("\N{REPLACEMENT CHARACTER}", clean(words).replace("\n", " "))
-    return escape(plain if len(plain) <= longest else plain[: longest - 1] + "…", quote=False)
+        yield f'<text class="small" {where}>{text(span(at))}</text>'

@@ -18,7 +18,8 @@ __all__ = ["KEPT", "Courses"]
 
 log = logging.getLogger(__name__)
 KEPT = 8  # courses; who asks for a ninth lets go of the one that was least recently asked for
-UNREADABLE = (BadEvidence, OSError, EOFError, zlib.error)
+# Arithmetic and value errors: figures beyond all measure.
+UNREADABLE = (BadEvidence, ArithmeticError, ValueError, OSError, EOFError, zlib.error)
 
 
 class Courses:
@@ -64,12 +65,10 @@ class _Followed:
     async def _catch_up(self) -> Judged | None:
         # Looked up here, not in the thread: the watch writes whole ticks from this loop.
         size = evidence_size(self._file)
-        shrunk = size is not None and size < self._offset
-        if shrunk or not has_evidence(self._file):
+        is_there = size is not None or has_evidence(self._file)
+        if not is_there or (size is not None and size < self._offset):
             self._begin_anew()
-        if size is None and not has_evidence(self._file):
-            return None
-        if not self._is_over and size != self._offset:
+        if is_there and not self._is_over and size != self._offset:
             try:
                 await asyncio.to_thread(self._read, size)
             except UNREADABLE as error:
