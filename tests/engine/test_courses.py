@@ -93,6 +93,24 @@ async def test_course_goes_on_where_the_daemon_left_it(world: World):
     assert judged.course.unwatched_s >= 4
 
 
+async def test_half_a_line_spoils_no_evidence(world: World):
+    """What a power cut tore is cut off by the next daemon, which goes on behind the whole lines."""
+    await world.open()
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=200)
+    await world.live(5)
+    await world.end()
+    with evidence(world, number).open("a") as file:
+        file.write('{"t": 6.1, "met')
+    await world.up()
+    await world.live(5)
+    exposure = world.run().watch.exposure
+    assert exposure
+    judged = await course(world, number)
+    assert judged.result.reading == exposure.reading
+    assert judge_lines((await world.desk.evidence(number)).splitlines()) == judged.result
+
+
 async def test_course_of_an_unknown_change(world: World):
     """There is none, and that is said as everywhere."""
     await world.open()

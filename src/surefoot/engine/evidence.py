@@ -16,6 +16,7 @@ from surefoot.domain.errors import BadEvidence
 
 __all__ = [
     "compress",
+    "cut_torn_line",
     "evidence_part",
     "evidence_size",
     "evidence_text",
@@ -71,6 +72,21 @@ def read_evidence(file: Path) -> tuple[JudgePlan, list[Row]]:
     plans = [row for row in parsed if isinstance(row, JudgePlan)]
     rows = [row for row in parsed if not isinstance(row, JudgePlan)]
     return (plans[0] if plans else JudgePlan()), rows
+
+
+def cut_torn_line(file: Path) -> None:
+    """Cut off half a line that a kill left at its end: what is appended would spoil all of it.
+
+    Raises:
+        BadEvidence: the disk does not take it.
+    """
+    if not file.exists():
+        return
+    try:
+        with file.open("rb+") as opened:
+            opened.truncate(opened.read().rfind(b"\n") + 1)
+    except OSError as error:
+        raise BadEvidence(f"{file} cannot be mended: {error}.", cure="It begins anew.") from error
 
 
 def compress(file: Path) -> None:

@@ -41,7 +41,7 @@ from surefoot.domain.facts import same_share
 from surefoot.domain.lifecycle import LIVE
 from surefoot.domain.metric import Metric, MetricKind
 from surefoot.domain.verdict import Reading, Word
-from surefoot.engine.evidence import read_evidence
+from surefoot.engine.evidence import cut_torn_line, read_evidence
 from surefoot.engine.vitals import Vitals
 from surefoot.ports import InstanceFacts, Metered
 
@@ -207,6 +207,7 @@ class Watch:
 
         Somebody may have set the host's clock meanwhile: time goes forward from the last row.
         """
+        cut_torn_line(self.evidence(change))
         plan, rows = read_evidence(self.evidence(change))
         last = max((row.t for row in rows), default=0.0)
         exposure = Exposure(change, Judge(plan), began, self.evidence(change))
