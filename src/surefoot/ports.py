@@ -6,6 +6,7 @@ first and converges ("the share is 10 %", not "raise it").
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -42,6 +43,7 @@ __all__ = [
     "Target",
     "Telemetry",
     "Token",
+    "TokenKind",
     "Traffic",
     "UpstreamArm",
     "Watched",
@@ -486,15 +488,25 @@ class Saved:
     acts: tuple[tuple[str, int, str], ...] = ()  # service, change, the act in words
 
 
+class TokenKind(StrEnum):
+    """What a token is held by: a program or a shell, or a browser that was signed in."""
+
+    KEY = "key"
+    BROWSER = "browser"
+    PHONE = "phone"
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A person's key, known by its hash alone."""
+    """A person's key or sign-in, known by its hash alone. Times are epoch seconds."""
 
     id: int
     person: Person
     hashed: str
     created_at: float
     revoked_at: float | None = None
+    kind: TokenKind = TokenKind.KEY
+    expires_at: float | None = None  # None: it has no end of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,10 +584,17 @@ class Store(Protocol):
         """The last entries of a service that are of these kinds, newest first."""
 
     async def tokens(self) -> tuple[Token, ...]:
-        """Every token ever given."""
+        """Every key ever given, and the sign-ins that were not cleared away."""
 
-    async def add_token(self, person: Person, hashed: str, at: float) -> Token:
-        """Remember a person's key."""
+    async def add_token(
+        self,
+        person: Person,
+        hashed: str,
+        at: float,
+        kind: TokenKind = TokenKind.KEY,
+        expires_at: float | None = None,
+    ) -> Token:
+        """Remember a person's token. Those that have expired by then are cleared away."""
 
     async def revoke_token(self, token: int, at: float) -> None:
         """Close a key for good. Raises `NotFound`."""

@@ -33,7 +33,7 @@ from surefoot.adapters.store.tables import metadata
 from surefoot.domain.change import Change, Commit, Diff, Intent, Person, Stamps
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
 from surefoot.domain.lifecycle import Phase
-from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, TokenKind
 
 ANA = Person("Ana", "ana@example.org")
 SHOP = ServiceRecord("shop", "/srv/shop.git", "", "[service]\n", last_number=1)
@@ -258,6 +258,19 @@ async def test_tokens_are_kept_and_closed_for_good(store: SqliteStore) -> None:
         await store.revoke_token(99, at=5.0)
 
 
+async def test_a_sign_in_is_kept_until_it_has_expired(store: SqliteStore) -> None:
+    """Whoever signs in next clears it away; its number is never given again, and keys stay."""
+    key = await store.add_token(ANA, "hash", 1.0)
+    phone = await store.add_token(ANA, "phone", 2.0, TokenKind.PHONE, 10.0)
+    assert await store.tokens() == (key, phone)
+    assert (phone.kind, phone.expires_at) == (TokenKind.PHONE, 10.0)
+    last = await store.add_token(ANA, "browser", 10.0, TokenKind.BROWSER, 20.0)
+    assert await store.tokens() == (key, last)
+    assert last.id == phone.id + 1
+    with pytest.raises(NotFound):
+        await store.revoke_token(phone.id, 11.0)
+
+
 async def test_epochs_rise_over_restarts(path: Path) -> None:
     """Each daemon gets a higher number than any before it."""
     epochs = []
@@ -306,6 +319,18 @@ async def test_a_store_of_the_first_version_is_brought_up_to_date(path: Path) ->
     (shop,) = await store.services()
     assert (shop.held_because, shop.held_until) == ("a sale", None)
     assert [entry.seq for entry in await store.recent("shop", ("hold",), 5)] == [7]
+    await store.close()
+
+
+async def test_a_token_of_before_sign_ins_is_a_key_without_end(path: Path) -> None:
+    """After an upgrade everybody's key opens as before."""
+    with of_version(path, "0003") as db:
+        db.exec_driver_sql("INSERT INTO token VALUES (4, 'Ana', 'ana@example.org', 'h', 9.0, NULL)")
+    store = SqliteStore(path)
+    await store.open()
+    (token,) = await store.tokens()
+    assert (token.id, token.person, token.hashed) == (4, ANA, "h")
+    assert (token.kind, token.expires_at, token.revoked_at) == (TokenKind.KEY, None, None)
     await store.close()
 
 

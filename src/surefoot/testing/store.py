@@ -8,7 +8,7 @@ from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound
 from surefoot.domain.lane import live_ones, live_until, serving_at
 from surefoot.domain.retention import family
-from surefoot.ports import Clock, Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token
+from surefoot.ports import Clock, Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token, TokenKind
 from surefoot.testing.faults import Faults
 
 __all__ = ["MemoryStore"]
@@ -26,7 +26,8 @@ class MemoryStore:
         self._archived: set[tuple[str, int]] = set()
         self._entries: list[Entry] = []
         self._acts: list[tuple[str, int, str]] = []
-        self._tokens: list[Token] = []
+        self._tokens: dict[int, Token] = {}
+        self._last_token = 0
         self._epoch = 0
         self._kept: tuple[Saved, ...] = ()
 
@@ -145,24 +146,39 @@ class MemoryStore:
         return tuple(islice(found, limit))
 
     async def tokens(self) -> tuple[Token, ...]:
-        """Every token ever given."""
+        """Every key ever given, and the sign-ins that were not cleared away."""
         await self.faults.meet("tokens")
-        return tuple(self._tokens)
+        return tuple(self._tokens.values())
 
-    async def add_token(self, person: Person, hashed: str, at: float) -> Token:
-        """Remember a person's key."""
+    async def add_token(
+        self,
+        person: Person,
+        hashed: str,
+        at: float,
+        kind: TokenKind = TokenKind.KEY,
+        expires_at: float | None = None,
+    ) -> Token:
+        """Remember a person's token. Those that have expired by then are cleared away."""
         await self.faults.meet("add_token")
-        token = Token(len(self._tokens) + 1, person, hashed, at)
-        self._tokens.append(token)
+        ended = [
+            number
+            for number, one in self._tokens.items()
+            if one.expires_at is not None and one.expires_at <= at
+        ]
+        for number in ended:
+            del self._tokens[number]
+        self._last_token += 1
+        token = Token(self._last_token, person, hashed, at, None, kind, expires_at)
+        self._tokens[token.id] = token
         return token
 
     async def revoke_token(self, token: int, at: float) -> None:
         """Close a key for good. Raises `NotFound`."""
         await self.faults.meet("revoke_token")
-        if not 1 <= token <= len(self._tokens):
-            raise NotFound(f"There is no token {token}.", cure="`surefoot token` lists them.")
-        known = self._tokens[token - 1]
-        self._tokens[token - 1] = replace(known, revoked_at=known.revoked_at or at)
+        known = self._tokens.get(token)
+        if known is None:
+            raise NotFound(f"There is no token {token}.", cure="`surefoot token list` shows them.")
+        self._tokens[token] = replace(known, revoked_at=known.revoked_at or at)
 
     async def next_epoch(self) -> int:
         """A number higher than any before; a new daemon also takes in what was kept."""
@@ -189,7 +205,7 @@ class MemoryStore:
             frozenset(self._archived),
             tuple(self._entries),
             tuple(self._acts),
-            tuple(self._tokens),
+            tuple(self._tokens.values()),
             self._epoch,
         )
 

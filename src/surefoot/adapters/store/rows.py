@@ -9,7 +9,7 @@ import msgspec
 
 from surefoot.domain.change import Change, Person
 from surefoot.domain.lifecycle import Phase
-from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token, TokenKind
 
 __all__ = [
     "STATE_VERSION",
@@ -112,6 +112,8 @@ def token_from(row: Row) -> Token:
         hashed=row["hashed"],
         created_at=row["created_at"],
         revoked_at=row["revoked_at"],
+        kind=TokenKind(row["kind"]),
+        expires_at=row["expires_at"],
     )
 
 

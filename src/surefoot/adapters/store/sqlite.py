@@ -23,6 +23,7 @@ from sqlalchemy import (
     Engine,
     Executable,
     create_engine,
+    delete,
     event,
     insert,
     select,
@@ -36,7 +37,7 @@ from surefoot.adapters.store import questions, rows, tables
 from surefoot.adapters.store.journal import Journal
 from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
-from surefoot.ports import Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token
+from surefoot.ports import Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token, TokenKind
 
 __all__ = ["SqliteStore"]
 
@@ -229,15 +230,43 @@ class SqliteStore:
         return tuple(sorted(found, key=lambda entry: entry.seq, reverse=True)[:limit])
 
     async def tokens(self) -> tuple[Token, ...]:
-        """Every token ever given, the revoked ones too."""
+        """Every key ever given and the sign-ins that were not cleared away, revoked ones too."""
         query = select(tables.token).order_by(tables.token.c.id)
         return await self._read(lambda db: tuple(map(rows.token_from, _found(db, query))))
 
-    async def add_token(self, person: Person, hashed: str, at: float) -> Token:
-        """Remember a person's key by its hash; `at` in epoch seconds."""
-        row = {"name": person.name, "email": person.email, "hashed": hashed, "created_at": at}
+    async def add_token(
+        self,
+        person: Person,
+        hashed: str,
+        at: float,
+        kind: TokenKind = TokenKind.KEY,
+        expires_at: float | None = None,
+    ) -> Token:
+        """Remember a person's token by its hash; those that have expired by then are cleared away.
+
+        Args:
+            person: whose it is.
+            hashed: the hash of its secret.
+            at: now, in epoch seconds.
+            kind: what holds it.
+            expires_at: when it ends, in epoch seconds; None: not by itself.
+        """
+        row = {
+            "name": person.name,
+            "email": person.email,
+            "hashed": hashed,
+            "created_at": at,
+            "kind": kind.value,
+            "expires_at": expires_at,
+        }
+        clear = delete(tables.token).where(tables.token.c.expires_at <= at)
         query = insert(tables.token).values(row).returning(tables.token)
-        return await self._run(lambda db: rows.token_from(*_found(db, query)))
+
+        def work(db: Connection) -> Token:
+            db.execute(clear)
+            return rows.token_from(*_found(db, query))
+
+        return await self._run(work)
 
     async def revoke_token(self, token: int, at: float) -> None:
         """Close a key for good; a key that is closed keeps the time at which it was.
@@ -254,7 +283,9 @@ class SqliteStore:
 
         def work(db: Connection) -> None:
             if db.execute(known).first() is None:
-                raise NotFound(f"There is no token {token}.", cure="`surefoot token` lists them.")
+                raise NotFound(
+                    f"There is no token {token}.", cure="`surefoot token list` shows them."
+                )
             db.execute(close)
 
         await self._run(work)

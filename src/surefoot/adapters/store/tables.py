@@ -107,6 +107,8 @@ token = Table(
     Column("hashed", String, nullable=False, unique=True),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
+    Column("kind", String, nullable=False, server_default="key"),
+    Column("expires_at", Float),
     sqlite_autoincrement=True,
 )
 
