@@ -15,9 +15,9 @@ from surefoot.engine.status import (
     PlanStatus,
     ServiceStatus,
 )
-from surefoot.ports import Entry, LogQuery, Token
+from surefoot.ports import Entry, LogQuery, Token, TokenKind
 
-__all__ = ["Control", "Health", "ShipOrder"]
+__all__ = ["Control", "Health", "ShipOrder", "SignIn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class ShipOrder:
     revision: str
     intent: Intent
     adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A one-time code that signs a browser in, and when it opens nothing more (epoch seconds)."""
+
+    code: str
+    expires_at: float
 
 
 class Control(Protocol):
@@ -127,17 +135,29 @@ class Control(Protocol):
     async def doctor(self) -> tuple[DoctorFinding, ...]:
         """What is missing, and the cure."""
 
-    async def who(self, secret: str) -> Person | None:
-        """The person behind a token, or None."""
+    async def who(self, secret: str, *, in_browser: bool = False) -> Person | None:
+        """The person behind a key, or behind a browser's sign-in; neither passes for the other."""
 
     async def tokens(self) -> tuple[Token, ...]:
-        """Every token, without its secret."""
+        """Every token that has not expired, without its secret."""
 
     async def new_token(self, person: Person, by: Person) -> tuple[Token, str]:
-        """A token for a person, and its secret: shown once, stored hashed."""
+        """A key for a person, and its secret: shown once, stored hashed."""
 
     async def revoke_token(self, token: int, by: Person) -> None:
         """Close a token."""
+
+    async def sign_in(self, by: Person, kind: TokenKind) -> SignIn:
+        """A code that signs a browser in as this person: for one use, soon."""
+
+    async def redeem(self, code: str, instead_of: str = "") -> tuple[Token, str] | None:
+        """The sign-in that a code stands for, and its secret; None for one that is wrong or old.
+
+        `instead_of` is the secret of the sign-in that this browser had before; it is closed.
+        """
+
+    async def sign_out(self, secret: str) -> None:
+        """Close a browser's sign-in; one that is closed stays so."""
 
     async def down(self, by: Person, *, everything: bool = False) -> tuple[str, ...]:
         """Stop the control plane: what is exposed is given back; users stay served. Sentences.
