@@ -34,7 +34,7 @@ from surefoot.domain.errors import (
 )
 from surefoot.domain.output import LineKind
 from surefoot.domain.verdict import Level
-from surefoot.engine.control import Control, Health, ShipOrder
+from surefoot.engine.control import Control, Health, ShipOrder, SignIn
 from surefoot.engine.status import (
     ChangeStatus,
     DiffStatus,
@@ -56,7 +56,7 @@ from surefoot.engine.status import (
     VerdictStatus,
     WaitStatus,
 )
-from surefoot.ports import Entry, LogQuery, Token
+from surefoot.ports import Entry, LogQuery, Token, TokenKind
 
 ANN = Person("Ann Example", "ann@example.org")
 BO = Person("Bo Example", "bo@example.org")
@@ -202,6 +202,8 @@ class Recorded:
     orders: list[tuple[str, object]] = field(default_factory=list)
     ledger: list[Entry] = field(default_factory=list)
     keys: dict[int, tuple[str, Person]] = field(default_factory=dict)
+    codes: dict[str, tuple[Person, TokenKind]] = field(default_factory=dict)
+    sign_ins: dict[int, tuple[str, Person]] = field(default_factory=dict)
     more: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -426,13 +428,33 @@ class Recorded:
     async def doctor(self) -> tuple[DoctorFinding, ...]:
         return (DoctorFinding("envoy", ok=True, says="Envoy answers."),)
 
-    async def who(self, secret: str) -> Person | None:
-        return next((person for key, person in self.keys.values() if key == secret), None)
+    async def who(self, secret: str, *, in_browser: bool = False) -> Person | None:
+        known = self.sign_ins if in_browser else self.keys
+        return next((person for key, person in known.values() if key == secret), None)
+
+    async def sign_in(self, by: Person, kind: TokenKind) -> SignIn:
+        code = f"code-{len(self.codes) + 1}"
+        self.codes[code] = (by, kind)
+        return SignIn(code, 1_000_120.0)
+
+    async def redeem(self, code: str, instead_of: str = "") -> tuple[Token, str] | None:
+        if code not in self.codes:
+            return None
+        await self.sign_out(instead_of)
+        person, kind = self.codes.pop(code)
+        number = 100 + len([kind for kind, _ in self.orders if kind == "redeem"])
+        self.sign_ins[number] = (f"session-{number}", person)
+        self._record("redeem", kind, person, None, None)
+        return _sign_in(number, person, kind), f"session-{number}"
+
+    async def sign_out(self, secret: str) -> None:
+        for number, (known, _) in list(self.sign_ins.items()):
+            if known == secret:
+                del self.sign_ins[number]
 
     async def tokens(self) -> tuple[Token, ...]:
-        return tuple(
-            Token(number, person, HASH, 1_000_000.0) for number, (_, person) in self.keys.items()
-        )
+        keys = [Token(n, person, HASH, 1_000_000.0) for n, (_, person) in self.keys.items()]
+        return (*keys, *(_sign_in(n, person) for n, (_, person) in self.sign_ins.items()))
 
     async def new_token(self, person: Person, by: Person) -> tuple[Token, str]:
         number = max(self.keys) + 1
@@ -441,7 +463,7 @@ class Recorded:
         return Token(number, person, HASH, 1_000_000.0), f"secret-{number}"
 
     async def revoke_token(self, token: int, by: Person) -> None:
-        if self.keys.pop(token, None) is None:
+        if (self.keys.pop(token, None) or self.sign_ins.pop(token, None)) is None:
             raise NotFound(f"There is no token {token}.")
         self._record("revoke_token", token, by, None, None)
 
@@ -449,6 +471,11 @@ class Recorded:
         self._record("down", everything, by, None, None)
         self.stopped.set()
         return ("Nothing was exposed.", "Users stay served.")
+
+
+def _sign_in(number: int, person: Person, kind: TokenKind = TokenKind.BROWSER) -> Token:
+    ends = 1_000_000.0 + 7 * 86_400
+    return Token(number, person, HASH, 1_000_000.0, None, kind, ends)
 
 
 def _service(name: str) -> ServiceStatus:

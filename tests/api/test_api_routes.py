@@ -53,7 +53,7 @@ STRANGERS = [None, "Bearer", "Bearer nothing", "Bearer ", "Basic c2VjcmV0LW9mLWF
 ALL = [*((route.method, concrete(route.path)) for route in ROUTES), ("GET", "/v1/openapi.json")]
 
 
-@pytest.mark.parametrize(("method", "path"), [*ALL, ("GET", "/"), ("GET", "/v1/no/such/place")])
+@pytest.mark.parametrize(("method", "path"), [*ALL, ("GET", "/v1/no/such/place")])
 def test_no_answer_without_a_token(control: Recorded, api: Served, method: str, path: str) -> None:
     """Neither a route of the table, nor the document, nor a place that is not there."""
     orders = list(control.orders)

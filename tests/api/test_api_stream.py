@@ -26,7 +26,7 @@ class Reader:
 
     def __init__(self, api: Served, path: str, token: str, headers: dict[str, str]) -> None:
         self.connection = HTTPConnection(*api.address, timeout=20)
-        sent = {"Authorization": f"Bearer {token}", **headers}
+        sent = {"Authorization": f"Bearer {token}", **headers} if token else headers
         self.connection.request("GET", path, headers=sent)
         self.response: HTTPResponse = self.connection.getresponse()
 
@@ -131,6 +131,21 @@ def test_a_closed_token_ends_its_streams(
     reader = read("/v1/events?after=2", token="secret-of-bo")
     assert reader.line() == ": the ledger follows"
     api.send("DELETE", "/v1/tokens/2")
+    reader.response.read()  # returns when the other side has ended the stream, or times out
+    assert reader.response.isclosed()
+
+
+def test_a_closed_sign_in_ends_its_streams(
+    api: Served, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser that was signed in reads with its cookie, and no longer than it is signed in."""
+    monkeypatch.setattr(stream, "TOKEN_LOOK_S", 0.05)
+    code = api.send("POST", "/v1/sign-ins", {})[1]["code"]
+    _, _, answer = api.send("GET", f"/sign-in?code={code}", token=None)
+    cookie = (answer.getheader("Set-Cookie") or "").partition(";")[0]
+    reader = read("/v1/events?after=3", token="", headers={"Cookie": cookie})
+    assert reader.line() == ": the ledger follows"
+    api.send("DELETE", "/v1/tokens/100")
     reader.response.read()  # returns when the other side has ended the stream, or times out
     assert reader.response.isclosed()
 

@@ -31,6 +31,7 @@ async def ask(
         "type": "http",
         "http_version": "1.1",
         "method": method,
+        "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),

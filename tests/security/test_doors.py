@@ -120,7 +120,7 @@ def test_a_key_that_cannot_be_looked_up_opens_nothing_and_tells_nothing() -> Non
     """When the store does not answer, a stranger learns neither its place nor its trouble."""
 
     class Locked(Recorded):
-        async def who(self, _secret: str) -> None:
+        async def who(self, _secret: str, **_how: bool) -> None:
             raise OutsideFailed("The store /home/mallory/ledger.db is locked.")
 
     with served(Locked()) as api:

@@ -1,5 +1,6 @@
 """The application: the route table behind the edge."""
 
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from surefoot.api.openapi import document
 from surefoot.api.operations import Operation
 from surefoot.api.problems import told
 from surefoot.api.routes import ROUTES
+from surefoot.api.session import SessionCookie
+from surefoot.api.signin import sign_in_routes
 from surefoot.domain.errors import SurefootError
 from surefoot.engine.control import Control
 
@@ -22,8 +25,9 @@ __all__ = ["create_app"]
 
 
 def create_app(control: Control) -> Starlette:
-    """The API of this control plane, to be served by any ASGI server."""
+    """The API of this control plane and the way in to its pages, for any ASGI server."""
     described = document(ROUTES)
+    cookie = SessionCookie(control.health().home, socket.gethostname())
 
     async def openapi(_request: Request) -> Response:
         return JSONResponse(described)
@@ -35,8 +39,9 @@ def create_app(control: Control) -> Starlette:
                 Route(route.path, _endpoint(control, route), methods=[route.method])
                 for route in ROUTES
             ),
+            *sign_in_routes(control, cookie),
         ],
-        middleware=[Middleware(Edge, control=control)],
+        middleware=[Middleware(Edge, control=control, cookie=cookie)],
         exception_handlers={
             HTTPException: told,
             SurefootError: told,

@@ -47,7 +47,8 @@ class Operation(Generic[Asked]):
     """A row: where it is, what it takes and gives, and the one question to the control plane.
 
     `takes` is read from the query of a GET or DELETE, else from the JSON body; `gives` is encoded
-    as JSON unless `media` says otherwise, and then `answer` makes the response itself.
+    as JSON unless `media` says otherwise, and then `answer` makes the response itself. `by_key`:
+    what would outlive a browser's sign-in is not given to one.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Operation(Generic[Asked]):
     answer: Callable[[Call[Asked]], Awaitable[object]]
     status: int = 200
     media: str = "application/json"
+    by_key: bool = False
 
     @property
     def summary(self) -> str:
@@ -70,6 +72,8 @@ class Operation(Generic[Asked]):
 
     async def serve(self, control: Control, request: Request) -> Response:
         """Validate, ask, encode."""
+        if self.by_key and request.scope["credential"].in_browser:
+            raise HTTPException(403, "This is given to a key, not to a browser's sign-in.")
         call = Call(control, request, request.scope["user"], await self._asked(request))
         given = await self.answer(call)
         if isinstance(given, Response):

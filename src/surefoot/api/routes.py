@@ -25,13 +25,14 @@ from surefoot.api.wire import (
     Said,
     Services,
     Ship,
+    SignInFor,
     TokenFor,
     Tokens,
     TokenView,
     WhichService,
 )
 from surefoot.domain.change import Intent, Person
-from surefoot.engine.control import Health, ShipOrder
+from surefoot.engine.control import Health, ShipOrder, SignIn
 from surefoot.engine.status import (
     ChangeStatus,
     DiffStatus,
@@ -40,7 +41,7 @@ from surefoot.engine.status import (
     PlanStatus,
     ServiceStatus,
 )
-from surefoot.ports import Entry, LogQuery
+from surefoot.ports import Entry, LogQuery, Token, TokenKind
 
 __all__ = ["ROUTES"]
 
@@ -211,8 +212,25 @@ async def _new_token(call: Call[TokenFor]) -> NewToken:
 
 async def _revoke_token(call: Call[Nothing]) -> Done:
     """Close a token."""
+    known = await call.control.tokens()
     await call.control.revoke_token(call.number, call.by)
-    return Done((f"Token {call.number} is closed.",))
+    return Done((f"Token {call.number} is closed.", *_left_open(call.number, known)))
+
+
+def _left_open(closed: int, known: tuple[Token, ...]) -> tuple[str, ...]:
+    """Whoever leaves the team, or lost a laptop, may be signed in in more than one place."""
+    person = next((one.person for one in known if one.id == closed), None)
+    others = [
+        f"{one.id} ({one.kind})"
+        for one in known
+        if one.person == person and one.id != closed and one.revoked_at is None
+    ]
+    return (f"{person.name} still has {', '.join(others)}.",) if person and others else ()
+
+
+async def _sign_in(call: Call[SignInFor]) -> SignIn:
+    """A one-time code that signs a browser in."""
+    return await call.control.sign_in(call.by, TokenKind(call.asked.kind))
 
 
 async def _down(call: Call[Down]) -> Done:
@@ -251,7 +269,8 @@ ROUTES: tuple[Operation[Any], ...] = (
     Operation("GET", "/v1/events", Followed, Entry, events, media=STREAM_MEDIA),
     Operation("GET", "/v1/doctor", Nothing, Findings, _doctor),
     Operation("GET", "/v1/tokens", Nothing, Tokens, _tokens),
-    Operation("POST", "/v1/tokens", TokenFor, NewToken, _new_token, status=201),
+    Operation("POST", "/v1/tokens", TokenFor, NewToken, _new_token, 201, by_key=True),
     Operation("DELETE", "/v1/tokens/{number:int}", Nothing, Done, _revoke_token),
+    Operation("POST", "/v1/sign-ins", SignInFor, SignIn, _sign_in, 201, by_key=True),
     Operation("POST", "/v1/down", Down, Done, _down),
 )

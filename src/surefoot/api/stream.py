@@ -11,7 +11,6 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from surefoot.api.edge import bearer
 from surefoot.api.operations import Call
 from surefoot.api.wire import Followed
 from surefoot.ports import Entry
@@ -21,7 +20,7 @@ __all__ = ["HEARTBEAT_S", "STREAM_MEDIA", "TOKEN_LOOK_S", "events"]
 STREAM_MEDIA = "text/event-stream"
 HEARTBEAT_S = 10.0
 LONGEST_NUMBER = 16  # digits of 2**53; thousands of them Python would not read
-TOKEN_LOOK_S = 2.0  # a revoked token must not leave a stream open for longer than 5 s
+TOKEN_LOOK_S = 2.0  # a closed token must not leave a stream open for longer than 5 s
 
 
 async def events(call: Call[Followed]) -> Response:
@@ -54,7 +53,7 @@ async def _written(call: Call[Followed], after: int) -> AsyncIterator[bytes]:
             await asyncio.wait({coming}, timeout=TOKEN_LOOK_S)
             if loop.time() - looked_at >= TOKEN_LOOK_S:
                 looked_at = loop.time()
-                if await call.control.who(bearer(call.request.headers)) is None:
+                if await call.request.scope["credential"].person(call.control) is None:
                     return
             if coming.done():
                 entry = coming.result()

@@ -4,13 +4,13 @@ What a request carries is validated here, before anything is asked of the contro
 key, a wrong type and a text that is too long are refused with their place.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from surefoot.domain.change import Person
 from surefoot.engine.status import ChangeStatus, DoctorFinding, ServiceStatus
-from surefoot.ports import Entry, Token
+from surefoot.ports import Entry, Token, TokenKind
 
 __all__ = [
     "Changes",
@@ -32,6 +32,7 @@ __all__ = [
     "Said",
     "Services",
     "Ship",
+    "SignInFor",
     "TokenFor",
     "TokenView",
     "Tokens",
@@ -120,6 +121,12 @@ class TokenFor(Struct, forbid_unknown_fields=True, frozen=True):
     ]
 
 
+class SignInFor(Struct, forbid_unknown_fields=True, frozen=True):
+    """What is to be signed in: a browser for 7 days, or a phone for 30."""
+
+    kind: Literal["browser", "phone"] = "browser"
+
+
 class WhichService(Struct, forbid_unknown_fields=True, frozen=True):
     """Number 0 is a service's adopted release: then the service must be named."""
 
@@ -187,11 +194,20 @@ class TokenView(Struct, frozen=True):
     person: Person
     created_at: float
     revoked_at: float | None
+    kind: TokenKind
+    expires_at: float | None
 
     @classmethod
     def of(cls, token: Token) -> "TokenView":
         """The token without what opens a door."""
-        return cls(token.id, token.person, token.created_at, token.revoked_at)
+        return cls(
+            token.id,
+            token.person,
+            token.created_at,
+            token.revoked_at,
+            token.kind,
+            token.expires_at,
+        )
 
 
 class Tokens(Struct, frozen=True):

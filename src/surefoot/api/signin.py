@@ -1,0 +1,98 @@
+"""In and out: one-time links, signing out, and the plain pages for who is not signed in.
+
+These pages need neither a script nor a style, and hold nothing of what Surefoot knows.
+"""
+
+import re
+import shlex
+from html import escape
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from surefoot.api.session import SessionCookie
+from surefoot.domain.errors import OutsideFailed
+from surefoot.engine.control import Control
+
+__all__ = ["doorstep", "plain_page", "refused_page", "sign_in_routes"]
+
+_LONGEST_WAY_ON = 1_000  # characters
+# What a shell, a terminal and a reader take as it stands; anything else is not repeated to them.
+_TYPEABLE = re.compile(r"/[A-Za-z0-9/_.,~=&?%+-]{0,300}")
+_WAY_ON = re.compile(r"/(?!/)[^\\\x00-\x20\x7f-\x9f]*")
+
+
+def sign_in_routes(control: Control, cookie: SessionCookie) -> list[Route]:
+    """`GET /sign-in?code=...&to=...` and `POST /sign-out`."""
+
+    async def sign_in(request: Request) -> Response:
+        """Take a one-time code, give a cookie, and lead on."""
+        if request.method == "HEAD":  # who only looks at a link must not use it up
+            return Response(status_code=204)
+        onward = RedirectResponse(_way_on(request.query_params.get("to", "/")), 303)
+        before = cookie.secret(request.scope)
+        try:
+            given = await control.redeem(request.query_params.get("code", ""), before)
+            if given is None and await control.who(before, in_browser=True) is not None:
+                return onward  # the same link again, in the browser that it has signed in
+        except OutsideFailed:
+            says = "This sign-in cannot be written down now. The link still holds: try it again."
+            return plain_page(503, "Not yet", says)
+        if given is None:
+            return plain_page(
+                403,
+                "This link opens nothing",
+                "It was used, it is too old, or it is not whole.",
+                command="surefoot open",
+            )
+        cookie.give(onward, request.scope, *given)
+        return onward
+
+    async def sign_out(request: Request) -> Response:
+        """Close the sign-in of this browser."""
+        await control.sign_out(cookie.secret(request.scope))
+        gone = doorstep(200, "/", "You are signed out")
+        cookie.clear(gone, request.scope)
+        return gone
+
+    return [
+        Route("/sign-in", sign_in, methods=["GET"]),
+        Route("/sign-out", sign_out, methods=["POST"]),
+    ]
+
+
+def doorstep(status: int, address: str, title: str = "Sign in") -> HTMLResponse:
+    """What somebody who is not signed in sees in place of the page at this address.
+
+    The command that it tells leads back there, so that a link in a chat is not lost.
+    """
+    there = address != "/" and _TYPEABLE.fullmatch(address)
+    command = f"surefoot open {shlex.quote(address)}" if there else "surefoot open"
+    says = "Surefoot shows its pages to the team alone. Where you have a key to it:"
+    return plain_page(status, title, says, command=command)
+
+
+def plain_page(status: int, title: str, says: str, *, command: str = "") -> HTMLResponse:
+    """A small page: a title, a sentence, and perhaps what to type."""
+    typed = f"<p>Type <code>{escape(command)}</code></p>" if command else ""
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)} - Surefoot</title></head>"
+        f"<body><main><h1>{escape(title)}</h1><p>{escape(says)}</p>{typed}</main></body></html>",
+        status,
+    )
+
+
+def refused_page(error: HTTPException) -> HTMLResponse:
+    """What HTTP has a word for, said to a person."""
+    return plain_page(error.status_code, "Refused", error.detail)
+
+
+def _way_on(asked: str) -> str:
+    """Where to after signing in: a place of this very address, else the first page."""
+    fits = len(asked) <= _LONGEST_WAY_ON and _WAY_ON.fullmatch(asked) and "//" not in asked
+    return asked if fits else "/"
