@@ -37,7 +37,7 @@ from surefoot.ports import Entry
 __all__ = ["Face", "run"]
 
 Face = Callable[[Control], ASGIApp]
-DEFAULT_LISTEN = "127.0.0.1:0"
+LOOPBACK = "127.0.0.1"
 BEAT_S = 1.0
 KEEP_UP_S = 2.0
 ROTATE_S = 60.0
@@ -49,7 +49,8 @@ def run(home: Path, listen: str | None, face: Face) -> int:
 
     Args:
         home: the folder of this installation.
-        listen: host:port of the API; None: any free port of the loopback address.
+        listen: host:port of the API; None: the loopback address, on the port it had last if that
+            is free, so that pages that stand open find it again.
         face: makes the application that answers for the control plane.
     """
     os.umask(0o077)  # whatever is written here is for this user alone
@@ -57,7 +58,7 @@ def run(home: Path, listen: str | None, face: Face) -> int:
     console.setFormatter(PlainLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[console])
     try:
-        asyncio.run(serve(home, listen or DEFAULT_LISTEN, face))
+        asyncio.run(serve(home, listen, face))
     except SurefootError as error:
         print(clean(str(error)), file=sys.stderr)  # noqa: T201 -- the foreground's own console
         return 50
@@ -72,7 +73,7 @@ class PlainLines(logging.Formatter):
         return clean(super().format(record))
 
 
-async def serve(home: Path, listen: str, face: Face) -> None:
+async def serve(home: Path, listen: str | None, face: Face) -> None:
     """Take the lock, bring services back, answer until stopped, let go."""
     clock = SystemClock()
     lock = HomeLock(home, clock)
@@ -190,15 +191,37 @@ async def _git_person() -> Person | None:
     return Person(*values) if all(values) else None
 
 
+def _listener(listen: str | None, home: Path) -> socket.socket:
+    """Where the API answers: where we were told to, else at the last port, else at any."""
+    last = home / "port"
+    if listen is not None:
+        host, _, port = listen.rpartition(":")
+        listener = socket.create_server((host or LOOPBACK, int(port)))
+    else:
+        try:
+            listener = socket.create_server((LOOPBACK, int(last.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, OverflowError):  # none, taken by somebody, or not a port
+            listener = socket.create_server((LOOPBACK, 0))
+    with contextlib.suppress(OSError):  # a full disk costs no more than the same port next time
+        last.write_text(f"{listener.getsockname()[1]}\n", encoding="utf-8")
+    return listener
+
+
 async def _answer(
-    app: ASGIApp, listen: str, lock: HomeLock, epoch: int, stopping: asyncio.Event
+    app: ASGIApp, listen: str | None, lock: HomeLock, epoch: int, stopping: asyncio.Event
 ) -> None:
     """Serve the API until somebody stops us."""
-    host, _, port = listen.rpartition(":")
-    listener = socket.create_server((host or "127.0.0.1", int(port)))
+    listener = _listener(listen, lock.home)
     host, bound = listener.getsockname()[:2]
-    # Errors alone are logged: strangers must not fill the disk with requests that are none.
-    config = uvicorn.Config(app, http=Door, log_level="error", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app,
+        http=Door,
+        # Errors alone are logged: strangers must not fill the disk with requests that are none.
+        log_level="error",
+        timeout_graceful_shutdown=2,
+        # A proxy of this host says by X-Forwarded-Proto that a request came by https.
+        forwarded_allow_ips=[LOOPBACK, "::1"],
+    )
     server = uvicorn.Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
