@@ -38,6 +38,7 @@ COMMANDS = {
     "drill": ("surefoot.cli.drills:drill", "Try on a live service what must hold."),
     "up": ("surefoot.cli.running:up", "Start the control plane on this host."),
     "down": ("surefoot.cli.running:down", "Stop the control plane; users stay served."),
+    "open": ("surefoot.cli.opening:open_", "Open the pages, signed in."),
     "token": ("surefoot.cli.running:token", "Give, list and close people's keys."),
     "give-back": ("surefoot.cli.host:give_back", "Give a service back without the daemon."),
     "judge": ("surefoot.cli.judge:judge", "Judge recorded evidence again."),

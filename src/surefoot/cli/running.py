@@ -14,6 +14,7 @@ import click
 from surefoot.cli.client import daemon
 from surefoot.cli.errors import SaidNo, Unreachable
 from surefoot.cli.exits import Exit
+from surefoot.cli.figures import moment
 from surefoot.cli.home import daemon_pid, home_folder
 from surefoot.cli.options import as_json
 from surefoot.cli.output import note, show
@@ -31,7 +32,7 @@ _PERSON = re.compile(r"\s*(?P<name>[^<>]+?)\s*<(?P<email>[^<>\s@]+@[^<>\s@]+)>\s
 
 @click.command(short_help="Start the control plane on this host.")
 @click.option("--foreground", is_flag=True, help="Stay here, as a service manager wants it.")
-@click.option("--listen", metavar="HOST:PORT", help="Default: a free port of 127.0.0.1.")
+@click.option("--listen", metavar="HOST:PORT", help="Default: 127.0.0.1, the port it had last.")
 @click.option(
     "--unit", "kind", type=click.Choice(["user", "system"]), help="Only print a systemd unit."
 )
@@ -152,13 +153,13 @@ def _ask_whether(whom: list[str]) -> None:
 
 @click.group(short_help="Give, list and close people's keys.")
 def token() -> None:
-    """Give, list and close people's keys. Everybody with one may stop and restore."""
+    """Give, list and close people's keys and sign-ins. Everybody with one may stop and restore."""
 
 
 @token.command("list", short_help="List the keys, without their secrets.")
 @as_json
 def list_(*, as_json: bool) -> int:
-    """List whose keys there are."""
+    """List whose keys and sign-ins there are, and when they end."""
     raw = daemon().get("/v1/tokens")
     lines = [_token_line(one) for one in raw["tokens"]]
     show(raw, lines, as_json=as_json)
@@ -167,7 +168,10 @@ def list_(*, as_json: bool) -> int:
 
 def _token_line(told: dict[str, Any]) -> str:
     person = f"{told['person']['name']} <{told['person']['email']}>"
-    return f"{told['id']:>4}  {person}" + ("" if told["revoked_at"] is None else "  (closed)")
+    ends_at = told["expires_at"]
+    until = "" if ends_at is None else f" until {moment(ends_at)}"
+    closed = "" if told["revoked_at"] is None else "  (closed)"
+    return f"{told['id']:>4}  {person}  {told['kind']}{until}{closed}"
 
 
 @token.command("new", short_help="Give a person a key.")
