@@ -6,13 +6,13 @@ first and converges ("the share is 10 %", not "raise it").
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from surefoot.analysis.ticks import Row
 from surefoot.domain.change import Change, Commit, Diff, Person
 from surefoot.domain.manifest import Address, Metric
+from surefoot.domain.token import Token, TokenKind
 
 __all__ = [
     "Checks",
@@ -42,8 +42,6 @@ __all__ = [
     "Study",
     "Target",
     "Telemetry",
-    "Token",
-    "TokenKind",
     "Traffic",
     "UpstreamArm",
     "Watched",
@@ -486,27 +484,6 @@ class Saved:
     services: tuple[ServiceRecord, ...] = ()
     entries: tuple[NewEntry, ...] = ()
     acts: tuple[tuple[str, int, str], ...] = ()  # service, change, the act in words
-
-
-class TokenKind(StrEnum):
-    """What a token is held by: a program or a shell, or a browser that was signed in."""
-
-    KEY = "key"
-    BROWSER = "browser"
-    PHONE = "phone"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A person's key or sign-in, known by its hash alone. Times are epoch seconds."""
-
-    id: int
-    person: Person
-    hashed: str
-    created_at: float
-    revoked_at: float | None = None
-    kind: TokenKind = TokenKind.KEY
-    expires_at: float | None = None  # None: it has no end of its own
 
 
 @dataclass(frozen=True, slots=True)

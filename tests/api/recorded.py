@@ -33,6 +33,7 @@ from surefoot.domain.errors import (
     Refused,
 )
 from surefoot.domain.output import LineKind
+from surefoot.domain.token import Token, TokenKind
 from surefoot.domain.verdict import Level
 from surefoot.engine.control import Control, Health, ShipOrder, SignIn
 from surefoot.engine.status import (
@@ -56,7 +57,7 @@ from surefoot.engine.status import (
     VerdictStatus,
     WaitStatus,
 )
-from surefoot.ports import Entry, LogQuery, Token, TokenKind
+from surefoot.ports import Entry, LogQuery
 
 ANN = Person("Ann Example", "ann@example.org")
 BO = Person("Bo Example", "bo@example.org")
@@ -161,6 +162,7 @@ FIRST = ChangeStatus(
     proposed_at=1_000_000.0,
     exposed_at=None,
     verdict_at=None,
+    given_back_at=None,
     live_at=None,
     live_until_at=None,
     ended_at=None,
@@ -225,6 +227,9 @@ class Recorded:
         )
         self.more.set()
         self.more = asyncio.Event()
+
+    def now(self) -> float:
+        return 1_000_100.0
 
     def health(self) -> Health:
         return Health("0.1.0", os.getpid(), 7, "home")
@@ -417,7 +422,8 @@ class Recorded:
         ]
         return tuple(found[:limit])
 
-    async def follow(self, after: int) -> AsyncIterator[Entry]:
+    async def follow(self, after: int | None) -> AsyncIterator[Entry]:
+        after = len(self.ledger) if after is None else after
         while True:
             more = self.more
             for entry in await self.entries(after, 1_000):
@@ -484,12 +490,14 @@ def _service(name: str) -> ServiceStatus:
         sentence=f"{name}: release 0 is live.",
         listen="127.0.0.1:8080",
         live=0,
+        live_phase="adopted",
         live_since_at=1_000_000.0,
         live_revision="b" * 40,
         exposed=None,
         share=0.0,
         waiting=(),
         held_because=None,
+        awaits_fix=(),
         requests_per_s=200.0,
         error_rate=0.01,
         watched_s=60.0,
@@ -527,9 +535,10 @@ class Served:
         return response.status, json.loads(text) if is_json else text.decode(), response
 
 
-def _server(control: Control) -> tuple[uvicorn.Server, socket.socket]:
+def _server(control: Control, port: int) -> tuple[uvicorn.Server, socket.socket]:
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
     config = uvicorn.Config(
         create_app(control), log_level="critical", lifespan="off", timeout_graceful_shutdown=1
     )
@@ -537,9 +546,9 @@ def _server(control: Control) -> tuple[uvicorn.Server, socket.socket]:
 
 
 @contextmanager
-def served(control: Control) -> Iterator[Served]:
-    """Serve a control plane by real uvicorn, in a thread of its own, on a free port."""
-    server, listening = _server(control)
+def served(control: Control, port: int = 0) -> Iterator[Served]:
+    """Serve a control plane by real uvicorn, in a thread of its own, on a free port unless told."""
+    server, listening = _server(control, port)
     address = listening.getsockname()
     listening.listen()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

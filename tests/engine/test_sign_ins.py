@@ -4,8 +4,8 @@ import pytest
 from engine_world import ANA, BO, World
 
 from surefoot.domain.errors import OutsideFailed
+from surefoot.domain.token import TokenKind
 from surefoot.engine.codes import MOST_CODES
-from surefoot.ports import TokenKind
 
 DAY_S = 86_400.0
 

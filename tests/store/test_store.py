@@ -33,7 +33,8 @@ from surefoot.adapters.store.tables import metadata
 from surefoot.domain.change import Change, Commit, Diff, Intent, Person, Stamps
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
 from surefoot.domain.lifecycle import Phase
-from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, TokenKind
+from surefoot.domain.token import TokenKind
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord
 
 ANA = Person("Ana", "ana@example.org")
 SHOP = ServiceRecord("shop", "/srv/shop.git", "", "[service]\n", last_number=1)

@@ -32,6 +32,7 @@ from surefoot.api.wire import (
     WhichService,
 )
 from surefoot.domain.change import Intent, Person
+from surefoot.domain.token import Token, TokenKind
 from surefoot.engine.control import Health, ShipOrder, SignIn
 from surefoot.engine.status import (
     ChangeStatus,
@@ -41,7 +42,7 @@ from surefoot.engine.status import (
     PlanStatus,
     ServiceStatus,
 )
-from surefoot.ports import Entry, LogQuery, Token, TokenKind
+from surefoot.ports import Entry, LogQuery
 
 __all__ = ["ROUTES"]
 

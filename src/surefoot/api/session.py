@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from surefoot.domain.change import Person
+from surefoot.domain.token import Token
 from surefoot.engine.control import Control
-from surefoot.ports import Token
 
 __all__ = ["Credential", "SessionCookie"]
 

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from surefoot.domain.change import Person
+from surefoot.domain.token import Token, TokenKind
 from surefoot.engine.status import ChangeStatus, DoctorFinding, ServiceStatus
-from surefoot.ports import Entry, Token, TokenKind
+from surefoot.ports import Entry
 
 __all__ = [
     "Changes",

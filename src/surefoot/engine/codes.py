@@ -7,7 +7,7 @@ hashes are kept, and a restart forgets them all: `surefoot open` makes another.
 from dataclasses import dataclass
 
 from surefoot.domain.change import Person
-from surefoot.ports import TokenKind
+from surefoot.domain.token import TokenKind
 
 __all__ = ["CODE_S", "MOST_CODES", "Codes", "Waiting"]
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from surefoot.analysis.replay import Judged
 from surefoot.domain.change import Intent, Person
+from surefoot.domain.token import Token, TokenKind
 from surefoot.engine.status import (
     ChangeStatus,
     DiffStatus,
@@ -15,7 +16,7 @@ from surefoot.engine.status import (
     PlanStatus,
     ServiceStatus,
 )
-from surefoot.ports import Entry, LogQuery, Token, TokenKind
+from surefoot.ports import Entry, LogQuery
 
 __all__ = ["Control", "Health", "ShipOrder", "SignIn"]
 
@@ -53,6 +54,9 @@ class Control(Protocol):
 
     def health(self) -> Health:
         """Who answers."""
+
+    def now(self) -> float:
+        """What time it is here, in epoch seconds."""
 
     async def register(self, source: str, folder: str, manifest: str, by: Person) -> ServiceStatus:
         """Know a service by its manifest's text and its source; again is the same."""
@@ -129,8 +133,8 @@ class Control(Protocol):
     ) -> tuple[Entry, ...]:
         """The ledger."""
 
-    def follow(self, after: int) -> AsyncIterator[Entry]:
-        """The ledger from behind `after`, and then as it grows."""
+    def follow(self, after: int | None) -> AsyncIterator[Entry]:
+        """The ledger from behind `after` (None: what is still to come), and then as it grows."""
 
     async def doctor(self) -> tuple[DoctorFinding, ...]:
         """What is missing, and the cure."""

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from surefoot.domain.change import Person
 from surefoot.domain.errors import OutsideFailed
+from surefoot.domain.token import Token, TokenKind
 from surefoot.engine.codes import CODE_S, Codes, Waiting
 from surefoot.engine.control import SignIn
 from surefoot.engine.run import Outside
-from surefoot.ports import NewEntry, Saved, Token, TokenKind
+from surefoot.ports import NewEntry, Saved
 
 __all__ = ["SIGNED_IN_S", "Keys", "hashed"]
 

@@ -201,6 +201,7 @@ class ChangeStatus:
     proposed_at: float
     exposed_at: float | None
     verdict_at: float | None
+    given_back_at: float | None
     live_at: float | None
     live_until_at: float | None
     ended_at: float | None
@@ -254,19 +255,22 @@ class ServiceStatus:
     """A service as a person asks about it: what is live, exposed, waiting, and what it sees.
 
     `untold` says what last did not reach the team through `[notify]`, or is None. A hold without
-    `held_until_at` lasts until somebody resumes. `drill` says what placebo runs are to come.
+    `held_until_at` lasts until somebody resumes. `awaits_fix` are the changes that did harm and
+    close the lane. `drill` says what placebo runs are to come.
     """
 
     name: str
     sentence: str
     listen: str
     live: int | None
+    live_phase: str | None
     live_since_at: float | None
     live_revision: str | None
     exposed: int | None
     share: float
     waiting: tuple[int, ...]
     held_because: str | None
+    awaits_fix: tuple[int, ...]
     requests_per_s: float
     error_rate: float | None
     watched_s: float

@@ -162,7 +162,7 @@ def change_status(
         steps=change.steps,
         rehearsed_s=change.rehearsed_s,
         undo=undo_status(lane, change, now),
-        verdict=_verdict(reading) if reading and watched else None,
+        verdict=verdict_status(reading) if reading and watched else None,
         forecast=in_words(plan) if plan and waiting else _left(run, change, share),
         harmed=Harmed(harm.requests, harm.harmed, harm.expected),
         cause=change.cause.value if change.cause else None,
@@ -171,6 +171,7 @@ def change_status(
         proposed_at=change.stamps.proposed_at,
         exposed_at=change.stamps.exposed_at,
         verdict_at=change.stamps.verdict_at,
+        given_back_at=change.stamps.given_back_at,
         live_at=change.stamps.live_at,
         live_until_at=live_until,
         ended_at=change.stamps.ended_at,
@@ -255,7 +256,8 @@ def _wait_status(change: Change) -> WaitStatus | None:
     return WaitStatus(wait.cause.value, wait.since, wait.until, wait.then) if wait else None
 
 
-def _verdict(reading: Reading) -> VerdictStatus:
+def verdict_status(reading: Reading) -> VerdictStatus:
+    """A reading as faces show it, live or judged again."""
     return VerdictStatus(
         word=reading.word.value,
         because=reading.because,
@@ -422,12 +424,14 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
         else f"Parked: {run.parked}. Users stay served.",
         listen=str(run.manifest.listen),
         live=lane.live.number if lane.live else None,
+        live_phase=lane.live.phase.value if lane.live else None,
         live_since_at=lane.live.stamps.live_at if lane.live else None,
         live_revision=lane.live.revision if lane.live else None,
         exposed=lane.exposed.number if lane.exposed else None,
         share=share,
         waiting=tuple(one.number for one in lane.waiting),
         held_because=lane.hold.because if lane.hold else None,
+        awaits_fix=tuple(one.number for one in lane.harmful if one.passed is None),
         held_until_at=lane.hold.until if lane.hold else None,
         untold=run.untold,
         drill=drill_in_words(run.drill, lane, now) if run.drill else None,

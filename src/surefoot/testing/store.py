@@ -8,7 +8,8 @@ from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound
 from surefoot.domain.lane import live_ones, live_until, serving_at
 from surefoot.domain.retention import family
-from surefoot.ports import Clock, Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token, TokenKind
+from surefoot.domain.token import Token, TokenKind
+from surefoot.ports import Clock, Entry, LogQuery, NewEntry, Saved, ServiceRecord
 from surefoot.testing.faults import Faults
 
 __all__ = ["MemoryStore"]

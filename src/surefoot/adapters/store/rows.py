@@ -9,7 +9,8 @@ import msgspec
 
 from surefoot.domain.change import Change, Person
 from surefoot.domain.lifecycle import Phase
-from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord, Token, TokenKind
+from surefoot.domain.token import Token, TokenKind
+from surefoot.ports import Entry, NewEntry, Saved, ServiceRecord
 
 __all__ = [
     "STATE_VERSION",

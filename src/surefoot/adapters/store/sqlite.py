@@ -37,7 +37,8 @@ from surefoot.adapters.store import questions, rows, tables
 from surefoot.adapters.store.journal import Journal
 from surefoot.domain.change import Change, Person
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
-from surefoot.ports import Entry, LogQuery, NewEntry, Saved, ServiceRecord, Token, TokenKind
+from surefoot.domain.token import Token, TokenKind
+from surefoot.ports import Entry, LogQuery, NewEntry, Saved, ServiceRecord
 
 __all__ = ["SqliteStore"]
 
