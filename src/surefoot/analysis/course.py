@@ -238,8 +238,8 @@ class Course:
         if standing.evidence > self.highest[0]:
             self.highest = (standing.evidence, at)
         for part in MARKS:
-            if standing.evidence >= part / judge.plan.alpha_worse:
-                self.reached = {part: at, **self.reached}
+            if part not in self.reached and standing.evidence >= part / judge.plan.alpha_worse:
+                self.reached = {**self.reached, part: at}
         for metric, ok in standing.ok.items():
-            if ok >= 1 / judge.plan.alpha_ok:
-                self.proven = {metric: at, **self.proven}
+            if metric not in self.proven and ok >= 1 / judge.plan.alpha_ok:
+                self.proven = {**self.proven, metric: at}
