@@ -188,7 +188,7 @@ def test_a_page_address_says_how_to_sign_in(api: Served, path: str) -> None:
     assert typed
     expected = {
         "/": "surefoot open",
-        "/log?outcome=restored": "surefoot open &#x27;/log?outcome=restored&#x27;",
+        "/log?outcome=restored": "surefoot open &#39;/log?outcome=restored&#39;",
     }
     assert typed[1] == expected.get(path, f"surefoot open {path}")
     assert len(page) < 2_000

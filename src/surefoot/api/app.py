@@ -20,6 +20,8 @@ from surefoot.api.session import SessionCookie
 from surefoot.api.signin import sign_in_routes
 from surefoot.domain.errors import SurefootError
 from surefoot.engine.control import Control
+from surefoot.pages.presence import Presence
+from surefoot.pages.routes import page_routes
 
 __all__ = ["create_app"]
 
@@ -28,6 +30,11 @@ def create_app(control: Control) -> Starlette:
     """The API of this control plane and the way in to its pages, for any ASGI server."""
     described = document(ROUTES)
     cookie = SessionCookie(control.health().home, socket.gethostname())
+
+    presence = Presence()
+
+    async def is_signed_in(request: Request) -> bool:
+        return await request.scope["credential"].person(control) is not None
 
     async def openapi(_request: Request) -> Response:
         return JSONResponse(described)
@@ -39,6 +46,7 @@ def create_app(control: Control) -> Starlette:
                 Route(route.path, _endpoint(control, route), methods=[route.method])
                 for route in ROUTES
             ),
+            *page_routes(control, presence, is_signed_in),
             *sign_in_routes(control, cookie),
         ],
         middleware=[Middleware(Edge, control=control, cookie=cookie)],
@@ -48,6 +56,7 @@ def create_app(control: Control) -> Starlette:
             Exception: told,
         },
     )
+    app.state.presence = presence
     app.router.redirect_slashes = False  # an order is taken where it was sent, or not at all
     return app
 

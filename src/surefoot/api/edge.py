@@ -18,9 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from surefoot.api.problems import http_problem
+from surefoot.api.problems import UNKNOWN, is_api, refusal
 from surefoot.api.session import Credential, SessionCookie
-from surefoot.api.signin import doorstep, refused_page
+from surefoot.api.signin import doorstep
 from surefoot.domain.change import Person
 from surefoot.domain.errors import SurefootError
 from surefoot.engine.control import Control
@@ -31,7 +31,6 @@ LARGEST_BODY = 1_000_000  # bytes
 LONGEST_PATH = 1_000  # characters; no service, number or query of ours comes near
 _READS = ("GET", "HEAD")
 _FAVICONS = ("/favicon.ico", "/favicon.svg")
-_UNKNOWN = 401
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -102,7 +101,7 @@ class Edge:
             raise HTTPException(503, "Whose token this is cannot be looked up now.") from error
         if person is None:
             raise HTTPException(
-                _UNKNOWN,
+                UNKNOWN,
                 "This answers only to a token that is known and not revoked.",
                 {"WWW-Authenticate": 'Bearer realm="surefoot"', "Connection": "close"},
             )
@@ -116,20 +115,13 @@ def _is_open(scope: Scope) -> bool:
     return scope["method"] in _READS and (static or path in {"/sign-in", *_FAVICONS})
 
 
-def _is_api(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return path == "/v1" or path.startswith("/v1/")
-
-
 def _refused(scope: Scope, error: HTTPException) -> Response:
-    """A problem document for a program, a page for a person."""
-    if _is_api(scope):
-        return http_problem(error)
+    """A problem document for a program; for a person a page, and to a stranger the doorstep."""
+    if is_api(scope) or error.status_code != UNKNOWN:
+        return refusal(scope, error)
     query = scope["query_string"].decode("latin-1")
     address = scope["path"] + (f"?{query}" if query else "")
-    reads = scope["method"] in _READS
-    unknown = error.status_code == _UNKNOWN
-    page = doorstep(_UNKNOWN, address if reads else "/") if unknown else refused_page(error)
+    page = doorstep(UNKNOWN, address if scope["method"] in _READS else "/")
     page.headers.update(error.headers or {})
     return page
 
@@ -176,9 +168,9 @@ def _refuse_other_media(scope: Scope, headers: Headers) -> None:
     if scope["method"] in (*_READS, "DELETE"):
         return
     media = headers.get("content-type", "").partition(";")[0].strip().casefold()
-    if _is_api(scope) and media != "application/json":
+    if is_api(scope) and media != "application/json":
         raise HTTPException(415, "This request does not say that it is JSON.")
-    if not _is_api(scope) and media != "application/x-www-form-urlencoded":
+    if not is_api(scope) and media != "application/x-www-form-urlencoded":
         raise HTTPException(415, "This request does not say that it is a form of a page.")
 
 

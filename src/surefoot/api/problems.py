@@ -3,9 +3,11 @@
 import logging
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from surefoot.api.wire import Problem
 from surefoot.domain.errors import (
@@ -18,10 +20,12 @@ from surefoot.domain.errors import (
     Refused,
     SurefootError,
 )
+from surefoot.pages.plain import plain_page
 
-__all__ = ["PROBLEM_MEDIA", "http_problem", "problem", "said_no", "told"]
+__all__ = ["PROBLEM_MEDIA", "UNKNOWN", "is_api", "refusal", "told"]
 
 PROBLEM_MEDIA = "application/problem+json"
+UNKNOWN = 401
 
 logger = logging.getLogger(__name__)
 
@@ -58,43 +62,47 @@ _UNFORESEEN = Problem(
 )
 
 
-def problem(said: Problem, headers: dict[str, str] | None = None) -> Response:
-    """The answer that carries a problem."""
-    body = msgspec.json.encode(said)
-    return Response(body, said.status, headers, PROBLEM_MEDIA)
+async def told(request: Request, error: Exception) -> Response:
+    """The answer to whatever a route raised. The server writes an unforeseen trace to its log."""
+    if isinstance(error, HTTPException):
+        return refusal(request.scope, error)
+    said = _said_no(error) if isinstance(error, SurefootError) else _UNFORESEEN
+    return _answer(request.scope, said, said.cure)
 
 
-def said_no(error: SurefootError) -> Response:
+def refusal(scope: Scope, error: HTTPException) -> Response:
+    """What HTTP itself has a word for: no such route, no such method, too large, no token."""
+    status = error.status_code
+    title = error.detail if status != UNKNOWN else "Who are you?"
+    said = Problem(_urn(str(status)), title, status, error.detail, _CURES.get(status, ""))
+    answer = _answer(scope, said, cure="")
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def is_api(scope: Scope) -> bool:
+    """Whether a request is for a program's part of this address, and not for a page."""
+    path: str = scope["path"]
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def _answer(scope: Scope, said: Problem, cure: str) -> Response:
+    """A problem document for a program, a script's question included; a page for a person.
+
+    `cure` is what a person can do about it.
+    """
+    if is_api(scope) or PROBLEM_MEDIA in Headers(scope=scope).get("accept", ""):
+        return Response(msgspec.json.encode(said), said.status, media_type=PROBLEM_MEDIA)
+    return plain_page(said.status, said.title, said.detail, cure=cure)
+
+
+def _said_no(error: SurefootError) -> Problem:
     """What the control plane said no with; an error of no known kind tells nothing of itself."""
     for kind, status, title in _KINDS:
         if isinstance(error, kind):
-            return problem(
-                Problem(_urn(type(error).__name__), title, status, error.message, error.cure)
-            )
+            return Problem(_urn(type(error).__name__), title, status, error.message, error.cure)
     logger.error("An answer of no known kind", exc_info=error)
-    return problem(_UNFORESEEN)
-
-
-def http_problem(error: HTTPException) -> Response:
-    """What HTTP itself has a word for: no such route, no such method, too large, no token."""
-    headers = dict(error.headers or {})
-    said = Problem(
-        _urn(str(error.status_code)),
-        error.detail if error.status_code != 401 else "Who are you?",  # noqa: PLR2004 -- HTTP
-        error.status_code,
-        error.detail,
-        _CURES.get(error.status_code, ""),
-    )
-    return problem(said, headers)
-
-
-async def told(_request: Request, error: Exception) -> Response:
-    """The answer to whatever a route raised. The server writes an unforeseen trace to its log."""
-    if isinstance(error, HTTPException):
-        return http_problem(error)
-    if isinstance(error, SurefootError):
-        return said_no(error)
-    return problem(_UNFORESEEN)
+    return _UNFORESEEN
 
 
 def _urn(name: str) -> str:

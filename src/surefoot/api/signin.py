@@ -1,13 +1,11 @@
 """In and out: one-time links, signing out, and the plain pages for who is not signed in.
 
-These pages need neither a script nor a style, and hold nothing of what Surefoot knows.
+These pages need no script, and hold nothing of what Surefoot knows.
 """
 
 import re
 import shlex
-from html import escape
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -15,8 +13,9 @@ from starlette.routing import Route
 from surefoot.api.session import SessionCookie
 from surefoot.domain.errors import OutsideFailed
 from surefoot.engine.control import Control
+from surefoot.pages.plain import plain_page
 
-__all__ = ["doorstep", "plain_page", "refused_page", "sign_in_routes"]
+__all__ = ["doorstep", "sign_in_routes"]
 
 _LONGEST_WAY_ON = 1_000  # characters
 # What a shell, a terminal and a reader take as it stands; anything else is not repeated to them.
@@ -72,24 +71,6 @@ def doorstep(status: int, address: str, title: str = "Sign in") -> HTMLResponse:
     command = f"surefoot open {shlex.quote(address)}" if there else "surefoot open"
     says = "Surefoot shows its pages to the team alone. Where you have a key to it:"
     return plain_page(status, title, says, command=command)
-
-
-def plain_page(status: int, title: str, says: str, *, command: str = "") -> HTMLResponse:
-    """A small page: a title, a sentence, and perhaps what to type."""
-    typed = f"<p>Type <code>{escape(command)}</code></p>" if command else ""
-    return HTMLResponse(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)} - Surefoot</title></head>"
-        f"<body><main><h1>{escape(title)}</h1><p>{escape(says)}</p>{typed}</main></body></html>",
-        status,
-    )
-
-
-def refused_page(error: HTTPException) -> HTMLResponse:
-    """What HTTP has a word for, said to a person."""
-    return plain_page(error.status_code, "Refused", error.detail)
 
 
 def _way_on(asked: str) -> str:

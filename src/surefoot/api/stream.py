@@ -6,6 +6,7 @@ it keeps proxies from closing a quiet stream, and finds out that nobody reads an
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -42,7 +43,15 @@ def _starting_point(call: Call[Followed]) -> int:
 
 
 async def _written(call: Call[Followed], after: int) -> AsyncIterator[bytes]:
-    """The stream's bytes. It always waits for one entry, and looks up in between."""
+    """The stream's bytes; whoever follows one change is seen on its page for as long."""
+    number, presence = call.asked.change, call.request.app.state.presence
+    with nullcontext() if number is None else presence.of(number, call.by):
+        async for part in _entries(call, after):
+            yield part
+
+
+async def _entries(call: Call[Followed], after: int) -> AsyncIterator[bytes]:
+    """It always waits for one entry, and looks up in between."""
     loop = asyncio.get_running_loop()
     looked_at = written_at = loop.time()
     entries = call.control.follow(after)

@@ -1,0 +1,61 @@
+"""The six looks of a page. A look is a shape, a word and a colour, never a colour alone."""
+
+from enum import StrEnum
+
+from surefoot.engine.status import ChangeStatus, ServiceStatus
+
+__all__ = ["Mood", "change_mood", "change_word", "service_mood"]
+
+
+class Mood(StrEnum):
+    """How a change, or a service, stands."""
+
+    WAITING = "waiting"  # grey, an open ring: no user has met it
+    GOING = "going"  # blue, an arrow: rolling out or verifying
+    HELD = "held"  # amber, two bars: held, or undecided
+    VERIFIED = "verified"  # green, a tick
+    RESTORED = "restored"  # green, a turning arrow: the service is well
+    HURT = "hurt"  # red, a triangle: users are hurt now
+    SETTLED = "settled"  # grey, a dot: over or live, without a proof
+
+
+_BY_PHASE = {
+    "proposed": Mood.WAITING,
+    "getting_ready": Mood.WAITING,
+    "queued": Mood.WAITING,
+    "rolling_out": Mood.GOING,
+    "verifying": Mood.GOING,
+    "restoring": Mood.GOING,
+    "not_restored": Mood.HURT,
+    "restored": Mood.RESTORED,
+    "verified": Mood.VERIFIED,
+}
+
+
+def change_mood(change: ChangeStatus) -> Mood:
+    """How a change stands. Red lasts until users are proven well again."""
+    if change.phase == "restoring" and change.cause in {"harm", "host"}:
+        return Mood.HURT
+    cause = change.wait.cause if change.wait else None
+    if cause == "a hold" or (cause == "a person" and change.share > 0):
+        return Mood.HELD
+    return _BY_PHASE.get(change.phase, Mood.SETTLED)
+
+
+def change_word(change: ChangeStatus) -> str:
+    """The word beside the shape."""
+    mood = change_mood(change)
+    if mood is Mood.HURT:
+        return "users are hurt"
+    if mood is Mood.HELD and change.share > 0:
+        return "undecided"
+    return change.phase.replace("_", " ")
+
+
+def service_mood(service: ServiceStatus, exposed: ChangeStatus | None) -> Mood:
+    """How a service stands, with the change that its users meet beside the live one."""
+    if exposed is not None and not exposed.placebo:
+        return change_mood(exposed)
+    if service.held_because or service.awaits_fix:
+        return Mood.HELD
+    return Mood.VERIFIED if service.live_phase == "verified" else Mood.SETTLED

@@ -1,0 +1,136 @@
+"""What a page can order: each by a plain form, each with the person who is signed in."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qsl, quote
+
+from starlette.requests import Request
+
+from surefoot.domain.errors import Refused
+from surefoot.engine.control import Control
+from surefoot.pages.mood import Mood
+from surefoot.pages.page import Page
+from surefoot.pages.rendering import render
+
+__all__ = [
+    "ORDERS_ON_CHANGES",
+    "ORDERS_ON_SERVICES",
+    "Order",
+    "confirm_undo",
+    "confirm_undo_service",
+    "given",
+]
+
+LONGEST_TEXT = 4_000
+LONGEST_HOLD_S = 7 * 86_400.0
+Given = Mapping[str, str]
+Order = Callable[[Control, Request, Given], Awaitable[str]]
+
+
+async def given(request: Request) -> Given:
+    """The fields of a form. Raises `Refused` for one that is too long or no text."""
+    try:
+        fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=20))
+    except (UnicodeDecodeError, ValueError):
+        raise Refused("This form cannot be read.", cure="Load the page again.") from None
+    for name, text in fields.items():
+        if len(text) > LONGEST_TEXT:
+            raise Refused(
+                f"'{name[:40]}' is longer than {LONGEST_TEXT:,} characters.", cure="Shorten it."
+            )
+    return fields
+
+
+def _reason(fields: Given, name: str) -> str:
+    text = fields.get(name, "").strip()
+    if not text:
+        raise Refused("This wants a sentence, and none was written.", cure="Write one, and again.")
+    return text
+
+
+def _of_change(request: Request) -> str:
+    """Where the change's page is: number 0 is each service's adopted release."""
+    service = request.query_params.get("service")
+    named = f"?service={quote(service, safe='')}" if service else ""
+    return f"/changes/{request.path_params['number']}{named}"
+
+
+def _of_service(request: Request) -> str:
+    return f"/services/{quote(request.path_params['name'], safe='')}"
+
+
+async def _undo(control: Control, request: Request, fields: Given) -> str:
+    number, because = request.path_params["number"], fields.get("because", "").strip()
+    await control.undo(number, request.user, because)
+    return _of_change(request)
+
+
+async def _accept(control: Control, request: Request, fields: Given) -> str:
+    because = _reason(fields, "because")
+    await control.accept(request.path_params["number"], request.user, because)
+    return _of_change(request)
+
+
+async def _approve(control: Control, request: Request, _fields: Given) -> str:
+    await control.approve(request.path_params["number"], request.user)
+    return _of_change(request)
+
+
+async def _ask(control: Control, request: Request, fields: Given) -> str:
+    question = _reason(fields, "question")
+    await control.ask(request.path_params["number"], request.user, question)
+    return _of_change(request)
+
+
+async def _undo_service(control: Control, request: Request, fields: Given) -> str:
+    because = fields.get("because", "").strip()
+    await control.undo_service(request.path_params["name"], request.user, because)
+    return _of_service(request)
+
+
+async def _hold(control: Control, request: Request, fields: Given) -> str:
+    because, told = _reason(fields, "because"), fields.get("for_s", "")
+    for_s = float(told) if told.isdecimal() and len(told) < 10 else None  # noqa: PLR2004 -- digits
+    if told and (for_s is None or not 0 < for_s <= LONGEST_HOLD_S):
+        raise Refused("A hold lasts for a week at most.", cure="Choose one of the list.")
+    await control.hold(request.path_params["name"], request.user, because, for_s)
+    return _of_service(request)
+
+
+async def _resume(control: Control, request: Request, fields: Given) -> str:
+    because = _reason(fields, "because")
+    await control.resume(request.path_params["name"], request.user, because)
+    return _of_service(request)
+
+
+ORDERS_ON_CHANGES: Mapping[str, Order] = {
+    "undo": _undo,
+    "accept": _accept,
+    "approve": _approve,
+    "ask": _ask,
+}
+ORDERS_ON_SERVICES: Mapping[str, Order] = {
+    "undo": _undo_service,
+    "hold": _hold,
+    "resume": _resume,
+}
+
+
+async def confirm_undo(control: Control, request: Request) -> Page:
+    """Whether a change that is not half way out is really meant. Raises `NotFound`."""
+    number = request.path_params["number"]
+    change = await control.change(number, request.query_params.get("service"))
+    back = _of_change(request)
+    action = back.replace(f"/changes/{number}", f"/changes/{number}/undo", 1)
+    return _confirm(change.undo.says, change.sentence, action, back)
+
+
+async def confirm_undo_service(control: Control, request: Request) -> Page:
+    """The same for what is exposed, else live, in a service. Raises `NotFound`."""
+    service = await control.service(request.path_params["name"])
+    back = _of_service(request)
+    return _confirm(service.undo.says, service.sentence, f"{back}/undo", back)
+
+
+def _confirm(says: str, effect: str, action: str, back: str) -> Page:
+    part = render("confirm.html", says=says, effect=effect, action=action, back=back)
+    return Page("", "Surefoot", (says,), Mood.HELD, {"state": part}, 0.0)

@@ -1,0 +1,87 @@
+"""Templates into HTML. All is escaped, but what a template itself or a drawing of ours is."""
+
+import hashlib
+from datetime import UTC, datetime
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from surefoot.domain.text import clean, span
+from surefoot.pages.words import Line, Moment, amount, percent, seconds, sentence, whole
+
+__all__ = ["STATIC", "render"]
+
+STATIC = files("surefoot.pages") / "static"
+
+
+def render(template: str, **values: object) -> str:
+    """One template with its values. A value that is missing is an error, not an empty place."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def _when(at: float, *, day: bool = False) -> Markup:
+    """A moment: in UTC here, in the reader's own time once the script runs; UTC on hover."""
+    utc = datetime.fromtimestamp(at, UTC)
+    shown = f"{utc:%Y-%m-%d %H:%M}" if day else f"{utc:%H:%M:%S}"
+    return _time(utc, "day" if day else "", f"{shown} UTC")
+
+
+def _ago(at: float) -> Markup:
+    """How long ago; the script keeps it true."""
+    utc = datetime.fromtimestamp(at, UTC)
+    return _time(utc, "ago", f"at {utc:%H:%M} UTC")
+
+
+def _time(utc: datetime, shape: str, shown: str) -> Markup:
+    stamp, title = f"{utc:%Y-%m-%dT%H:%M:%S.%f}"[:-3], f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}Z" title="{}" data-shape="{}">{}</time>').format(
+        stamp, title, shape, shown
+    )
+
+
+def _line(line: Line) -> Markup:
+    """A sentence with its moments."""
+    return Markup("").join(
+        _when(part.at) if isinstance(part, Moment) else escape(_fit(part)) for part in line
+    )
+
+
+def _fit(value: object) -> object:
+    """What others wrote steers nothing, and turns no reading around; line breaks stay."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(map(clean, value.split("\n")))
+    return value
+
+
+def _versioned(name: str) -> str:
+    """Where a static file is; the address changes with what is in it."""
+    if name not in _DIGESTS:
+        content = (STATIC / name).read_bytes()
+        _DIGESTS[name] = hashlib.sha256(content).hexdigest()[:8]
+    return f"/static/{name}?{_DIGESTS[name]}"
+
+
+_DIGESTS: dict[str, str] = {}
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("surefoot.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_fit,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters.update(
+    {
+        "when": _when,
+        "ago": _ago,
+        "line": _line,
+        "amount": amount,
+        "percent": percent,
+        "seconds": seconds,
+        "span": span,
+        "whole": whole,
+        "sentence": sentence,
+    }
+)
+_ENVIRONMENT.globals.update(static=_versioned)

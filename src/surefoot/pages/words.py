@@ -1,0 +1,258 @@
+"""The sentences of the pages: pure, from what the control plane tells.
+
+Times stand in a sentence as `Moment`s: each face shows them in its reader's own time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import floor
+
+from surefoot.domain import text
+from surefoot.engine.status import ChangeStatus, ServiceStatus, VerdictStatus
+from surefoot.pages.mood import Mood, service_mood
+
+__all__ = [
+    "LONGEST",
+    "Line",
+    "Moment",
+    "Rates",
+    "amount",
+    "board_line",
+    "change_line",
+    "percent",
+    "plain",
+    "seconds",
+    "sentence",
+    "whole",
+]
+
+LONGEST = 160  # characters of the one sentence
+SUSPICIOUS = 10.0  # of the 100 that *worse* needs
+_ROUND = 10.0
+MANY = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time within a sentence, in epoch seconds."""
+
+    at: float
+
+    def __str__(self) -> str:
+        """In UTC, to the second: who reads it without a browser has no other time in common."""
+        return f"{datetime.fromtimestamp(self.at, UTC):%H:%M:%S} UTC"
+
+
+Line = tuple[str | Moment, ...]
+Rates = tuple[float, float]  # of bad answers: now, and as usual
+
+
+def plain(line: Line) -> str:
+    """The sentence as text, without what would turn its reading around."""
+    return text.clean("".join(map(str, line)))
+
+
+def seconds(value: float | None) -> str:
+    """A duration: "0.04 s", "4.1 s", "3 min"."""
+    if value is None:
+        return ""
+    if value < 1:
+        return f"{value:.2g} s" if value >= 0.001 else "0 s"  # noqa: PLR2004 -- a millisecond
+    return f"{value:.1f} s" if value < _ROUND else text.span(value)
+
+
+def percent(part: float) -> str:
+    """A share or a rate: "10 %", "0.8 %"."""
+    value = 100 * part
+    return f"{value:.0f} %" if value >= _ROUND or value == int(value) else f"{value:.1f} %"
+
+
+def change_line(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
+    """The one sentence of a change: are users hurt now, what was done, what comes next and when.
+
+    Args:
+        change: as it is now.
+        service: where it belongs.
+        rates: of bad answers, now and as usual, where both are known.
+    """
+    line = _LINES[change.phase](change, service, rates)
+    return _shortened(tuple(part for part in line if part != ""))
+
+
+def _shortened(line: Line) -> Line:
+    """At most 160 characters: the last words go first."""
+    left = LONGEST
+    kept: list[str | Moment] = []
+    for part in line:
+        said = str(part)
+        if len(said) > left:
+            if isinstance(part, str) and left > 1:
+                kept.append(part[: left - 1].rstrip() + "…")
+            break
+        kept.append(part)
+        left -= len(said)
+    return tuple(kept)
+
+
+def whole(said: str) -> str:
+    """A clause as a sentence: with a full stop, and at most one."""
+    said = " ".join(said.split())
+    return said if not said or said[-1] in ".!?…" else f"{said}."
+
+
+def amount(evidence: float) -> str:
+    """An amount of evidence, rounded down: what is not yet enough does not read as enough."""
+    if evidence >= MANY:
+        return "over a million"
+    return f"{floor(evidence):,}" if evidence >= _ROUND else f"{floor(evidence * 10) / 10:.1f}"
+
+
+def sentence(said: str) -> str:
+    """The same with a capital, without the word of the verdict that stands before it anyway."""
+    said = whole(said.removeprefix("watching: ").removeprefix("inconclusive "))
+    return said[:1].upper() + said[1:]
+
+
+def _errors(rates: Rates | None, lead: str = "", tail: str = "") -> str:
+    if rates is None:
+        return ""
+    return f"{lead}errors {percent(rates[0])}, usual {percent(rates[1])}{tail}"
+
+
+def _waits(change: ChangeStatus, service: ServiceStatus, _rates: Rates | None) -> Line:
+    del service
+    starts = change.expected_start_s
+    soon = f" It starts in about {text.span(starts)}." if starts else ""
+    return f"No user has met {change.number}. ", whole(change.because), soon
+
+
+def _goes(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
+    number = change.number
+    met = f"{percent(change.share)} of the requests meet {number}"
+    wait, verdict = change.wait, change.verdict
+    if wait is not None and wait.cause == "a person":
+        until: Line = (" by ", Moment(wait.until_at)) if wait.until_at else ()
+        return f"{met}. Nothing is proven: accept or undo it", *until, f", else {wait.then}."
+    if service.held_because and wait is not None:
+        return f"{met}. ", whole(change.because)
+    if verdict is not None and verdict.evidence >= SUSPICIOUS:
+        doubt = f"{_loudest(verdict)}, {verdict.evidence:.0f} of 100"
+        after = "At 100 it is undone by itself; you may undo it now."
+        return (f"{met}, which looks worse so far ({doubt}). {after}",)
+    well = f"{met}; nothing looks worse{_errors(rates, ' (', ')')}. "
+    return well, whole(change.forecast or change.because)
+
+
+def _loudest(verdict: VerdictStatus) -> str:
+    """The metric with the most evidence against it, of those that decide."""
+    deciding = [one for one in verdict.metrics if one.level is None]
+    return max(deciding, key=lambda one: one.harm).name if deciding else "what is watched"
+
+
+def _goes_back(change: ChangeStatus, _service: ServiceStatus, rates: Rates | None) -> Line:
+    back = f"Users are being taken off {change.number}"
+    if change.phase == "not_restored":
+        back = f"Users are off {change.number} and still not well{_errors(rates, ' (', ')')}"
+    return f"{back}. ", whole(change.because)
+
+
+def _came_back(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
+    number, harmed = change.number, change.harmed.harmed
+    at: Line = (" since ", Moment(change.ended_at)) if change.ended_at else ()
+    failed = f"; {harmed} request{'' if harmed == 1 else 's'} failed" if harmed else ""
+    if change.placebo:
+        return f"{number} was a placebo, and is over", *at, ". ", whole(change.because)
+    if change.cause == "harm":
+        after = seconds(_harm_lasted(change))
+        undone = f"Change {number} was undone after {after}{failed}."
+        lane = " Lane held until fixed." if number in service.awaits_fix else ""
+        well = "Users are well again", *at, _errors(rates, " (", ")"), ". "
+        return *well, undone, lane
+    on = f"All users are on {service.live} again" if service.live is not None else "Users went back"
+    return on, *at, f". Change {number} was undone{failed}. ", whole(change.because)
+
+
+def _harm_lasted(change: ChangeStatus) -> float | None:
+    """From its first user to the last one."""
+    if change.exposed_at is None or change.given_back_at is None:
+        return None
+    return change.given_back_at - change.exposed_at
+
+
+def _lives(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
+    number = change.number
+    word, how = {
+        "verified": (f"{number} operates as designed in production", ""),
+        "accepted": (f"{number} is live", "A person answers for it: the evidence left it open. "),
+        "adopted": (f"{number} is live", "It is the first release here: nothing to compare to. "),
+    }[change.phase]
+    since: Line = (" since ", Moment(change.live_at)) if change.live_at is not None else ()
+    if service.live != number:
+        until: Line = (" until ", Moment(change.live_until_at)) if change.live_until_at else ()
+        return f"{number} was {change.phase} and served users", *since, *until, "."
+    now = _errors(rates, " (", ")")
+    beside = f"{change.before_after} " if change.before_after else ""
+    return word, *since, f"{now}. ", how, beside, "Nothing needs you."
+
+
+def _ended(change: ChangeStatus, _service: ServiceStatus, _rates: Rates | None) -> Line:
+    at: Line = (Moment(change.ended_at),) if change.ended_at else ("its end",)
+    if change.phase == "applied":
+        return f"Nothing to roll out: the manifest of {change.number} guards since ", *at, "."
+    return f"No user met {change.number}: {change.phase} at ", *at, ". ", whole(change.because)
+
+
+_LINES = {
+    "proposed": _waits,
+    "getting_ready": _waits,
+    "queued": _waits,
+    "rolling_out": _goes,
+    "verifying": _goes,
+    "restoring": _goes_back,
+    "not_restored": _goes_back,
+    "restored": _came_back,
+    "verified": _lives,
+    "accepted": _lives,
+    "adopted": _lives,
+    "applied": _ended,
+    "withdrawn": _ended,
+    "rejected": _ended,
+}
+
+
+def board_line(
+    services: Sequence[ServiceStatus],
+    exposed: Sequence[ChangeStatus],
+    last: ChangeStatus | None,
+) -> Line:
+    """The one sentence of the board: whether anything needs somebody.
+
+    Args:
+        services: all of them.
+        exposed: the changes that users meet now.
+        last: the newest change, or None before the first.
+    """
+    if not services:
+        return ("No service is known yet. `surefoot init` in a repository makes one known.",)
+    on = {one.service: one for one in exposed}
+    moods = {one.name: service_mood(one, on.get(one.name)) for one in services}
+    hurt = [name for name, mood in moods.items() if mood is Mood.HURT]
+    held = [name for name, mood in moods.items() if mood is Mood.HELD]
+    going = [name for name, mood in moods.items() if mood is Mood.GOING]
+    if hurt:
+        return (f"Users of {_names(hurt)} are hurt now.",)
+    if held:
+        return (f"{_names(held)} {'needs' if len(held) == 1 else 'need'} somebody.",)
+    if going:
+        return (f"Nothing needs you. A change of {_names(going)} is on its way.",)
+    verified = f"{len(services)} service{'' if len(services) == 1 else 's'} on good releases"
+    at = (last.live_at or last.ended_at or last.proposed_at) if last else None
+    changed: Line = (f"; last change {last.number}, ", Moment(at)) if last and at else ()
+    return f"Nothing needs you. {verified}", *changed, "."
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = list(names[:3])
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

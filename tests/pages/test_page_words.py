@@ -1,0 +1,147 @@
+"""The sentences of the pages, for every state."""
+
+from dataclasses import replace
+
+import pytest
+from gallery import BEGAN, NOW, RESTORED, STATES, WATCHED, service_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surefoot.pages.mood import Mood, change_mood, change_word, service_mood
+from surefoot.pages.path import path
+from surefoot.pages.words import LONGEST, Moment, board_line, change_line, plain, seconds
+
+RATES = (0.0101, 0.01)
+
+
+def said(change, rates=RATES):
+    """The one sentence as text."""
+    return plain(change_line(change, service_of(change), rates))
+
+
+EXPECTED = {
+    "getting_ready": "No user has met 41. It waits for somebody's review. "
+    "It starts in about 3 min.",
+    "queued": "No user has met 41. It waits for 40 ahead of it.",
+    "held": "No user has met 41. Held by Bo: market day.",
+    "rolling_out": "10 % of the requests meet 41; nothing looks worse (errors 1.0 %, usual 1 %). "
+    "If it is harmless, verified in about 40 s more (nine in ten within 70 s).",
+    "looks_worse": "10 % of the requests meet 41, which looks worse so far (errors, 34 of 100). "
+    "At 100 it is undone by itself; you may undo it now.",
+    "undecided": "50 % of the requests meet 41. Nothing is proven: accept or undo it by "
+    f"{Moment(NOW + 1800)}, else it is restored.",
+    "restoring": "Users are being taken off 41. Errors; WORSE.",
+    "not_restored": "Users are off 41 and still not well (errors 1.0 %, usual 1 %). "
+    "Release 40 is not well.",
+    "restored": f"Users are well again since {Moment(BEGAN + 14)} (errors 1.0 %, usual 1 %). "
+    "Change 41 was undone after 4.1 s; 39 requests failed. Lane held until fixed.",
+    "undone": f"All users are on 40 again since {Moment(BEGAN + 14)}. Change 41 was undone; "
+    "39 requests failed. Bo ordered it: looks odd.",
+    "verified": f"41 operates as designed in production since {Moment(NOW - 1)} (errors 1.0 %, "
+    "usual 1 %). Nothing needs you.",
+    "accepted": f"41 is live since {Moment(NOW - 1)} (errors 1.0 %, usual 1 %). A person answers "
+    "for it: the evidence left it open. Nothing needs you.",
+    "adopted": f"41 is live since {Moment(NOW - 1)} (errors 1.0 %, usual 1 %). It is the first "
+    "release here: nothing to compare to. Nothing needs you.",
+    "applied": f"Nothing to roll out: the manifest of 41 guards since {Moment(NOW)}.",
+    "rejected": f"No user met 41: rejected at {Moment(NOW)}. check 'unit': it failed with code 1.",
+    "withdrawn": f"No user met 41: withdrawn at {Moment(NOW)}. Ann withdrew it.",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_has_its_sentence(state: str) -> None:
+    """It answers whether users are hurt, what was done, and what comes next."""
+    assert said(STATES[state]) == EXPECTED[state]
+
+
+def test_a_release_that_left_says_when() -> None:
+    """What served users once does not read as if it still did."""
+    gone = replace(STATES["verified"], live_until_at=NOW)
+    service = replace(service_of(gone), live=42)
+    line = plain(change_line(gone, service, None))
+    since, until = Moment(NOW - 1), Moment(NOW)
+    assert line == f"41 was verified and served users since {since} until {until}."
+
+
+@given(st.text(max_size=400), st.sampled_from(sorted(STATES)), st.integers(0, 2**53))
+def test_no_sentence_is_longer_than_a_glance(because: str, state: str, harmed: int) -> None:
+    """Whatever others wrote into it."""
+    change = STATES[state]
+    change = replace(change, because=because, harmed=replace(change.harmed, harmed=harmed))
+    assert len(said(change)) <= LONGEST
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_red_is_for_users_who_are_hurt(state: str) -> None:
+    """Nothing else is red, and a service that is well is green."""
+    mood = change_mood(STATES[state])
+    assert (mood is Mood.HURT) == (state in {"restoring", "not_restored"})
+    assert (mood is Mood.HELD) == (state in {"held", "undecided"})
+    assert (mood is Mood.RESTORED) == (state in {"restored", "undone"})
+    assert (mood is Mood.VERIFIED) == (state == "verified")
+
+
+def test_an_order_to_undo_hurts_nobody() -> None:
+    """A person's undo on its way back is not red."""
+    back = replace(STATES["restoring"], cause="person")
+    assert change_mood(back) is Mood.GOING
+    assert change_word(STATES["restoring"]) == "users are hurt"
+
+
+def board(*changes):
+    """The board's sentence with these changes, each in a service of its own."""
+    found = [replace(one, service=f"s{at}") for at, one in enumerate(changes)]
+    services = [service_of(one) for one in found]
+    exposed = [
+        one for one, service in zip(found, services, strict=True) if service.exposed == one.number
+    ]
+    return plain(board_line(services, exposed, found[-1] if found else None))
+
+
+def test_the_board_says_whether_anything_needs_somebody() -> None:
+    """Hurt before held before going; and all is well when nothing is."""
+    verified, going = STATES["verified"], STATES["rolling_out"]
+    assert board(verified, going, STATES["undecided"], STATES["restoring"]) == (
+        "Users of s3 are hurt now."
+    )
+    assert board(verified, going, STATES["undecided"], RESTORED) == "s2, s3 need somebody."
+    assert board(verified, going) == "Nothing needs you. A change of s1 is on its way."
+    assert board(verified, verified) == (
+        f"Nothing needs you. 2 services on good releases; last change 41, {Moment(NOW - 1)}."
+    )
+    assert board(*[STATES["undecided"]] * 5) == "s0, s1, s2 and 2 more need somebody."
+    assert "surefoot init" in board()
+
+
+def test_a_placebo_alarms_nobody() -> None:
+    """The live release beside itself is no change on its way."""
+    placebo = replace(WATCHED, placebo=True)
+    assert service_mood(service_of(placebo), placebo) is Mood.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, ""),
+        (0.0, "0 s"),
+        (0.0123, "0.012 s"),
+        (0.5, "0.5 s"),
+        (4.13, "4.1 s"),
+        (75.0, "75 s"),
+    ],
+)
+def test_seconds_are_said_as_finely_as_they_matter(value: float | None, shown: str) -> None:
+    """An undo of milliseconds is not "0 s"."""
+    assert seconds(value) == shown
+
+
+def test_the_path_ends_where_the_change_did() -> None:
+    """What a change never came to is not shown as still to come."""
+    assert [stop.name for stop in path(STATES["rejected"], None)] == ["checks", "rejected"]
+    ends = [(stop.name, stop.state) for stop in path(RESTORED, None)]
+    assert ends[-2:] == [("undone", "done"), ("users well", "done")]
+    now = {stop.name: stop.state for stop in path(WATCHED, None)}
+    assert now["10 %"] == "now"
+    assert now["50 %"] == now["verified"] == "open"
+    assert [stop.state for stop in path(STATES["verified"], None)] == ["done"] * 7
