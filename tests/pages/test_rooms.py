@@ -1,18 +1,21 @@
 """Pages that stay true while they are open."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 
+import pytest
 from gallery import STATES, Gallery
 from recorded import ANN, BO
 
+from surefoot.domain.errors import OutsideFailed
 from surefoot.pages.change import ChangePage
 from surefoot.pages.page import Page, digests
 from surefoot.pages.presence import Presence
-from surefoot.pages.rooms import Rooms, frame, known
+from surefoot.pages.rooms import BEAT_S, COALESCED_S, Rooms, frame, known
 
 SOON_S = 5.0
 
@@ -77,6 +80,35 @@ async def test_nothing_is_made_for_nobody() -> None:
     left = asyncio.all_tasks() - {asyncio.current_task()}
     async with asyncio.timeout(SOON_S):
         await asyncio.gather(*left, return_exceptions=True)
+
+
+class Broken(Exception):
+    """A mistake of ours in the making of a page."""
+
+
+@pytest.mark.parametrize("fault", [OutsideFailed("The disk is full.", cure="Wait."), Broken()])
+async def test_a_page_that_cannot_be_made_is_not_passed_off_as_true(fault: Exception) -> None:
+    """It sends nothing as of now while it cannot be made, and goes on afterwards."""
+    control, faults = showing(), []
+    page = ChangePage(control, Presence())
+
+    async def make() -> Page:
+        if faults:
+            raise faults[0]
+        return await page.make(41)
+
+    rooms = Rooms(control)
+    async with aclosing(rooms.frames("41", make)) as frames:
+        await first(frames)
+        faults.append(fault)
+        control.show(STATES["restored"])
+        await asyncio.sleep(COALESCED_S * 4)
+        with contextlib.suppress(TimeoutError, StopAsyncIteration):
+            async with asyncio.timeout(1.5 * BEAT_S):
+                pytest.fail((await anext(frames)).mood)
+    faults.clear()
+    async with aclosing(rooms.frames("41", make)) as frames:
+        assert (await first(frames)).mood == "restored"
 
 
 async def test_a_frame_holds_only_what_the_reader_lacks() -> None:

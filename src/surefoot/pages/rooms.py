@@ -1,5 +1,8 @@
 """Pages that stay true while they are open: one rendering for all who look at one page.
 
+A page that cannot be made sends nothing, not even a beat: its readers are told by the silence, and
+say how old it is.
+
 A frame names the parts that changed since the reader's own last frame, told by digests that the
 reader sends back when a connection was lost: so it goes on where it was, also behind a new daemon.
 """
@@ -17,7 +20,7 @@ from surefoot.engine.control import Control
 from surefoot.pages.page import Page, digests
 from surefoot.pages.words import plain
 
-__all__ = ["BEAT_S", "Rooms", "frame", "known"]
+__all__ = ["BEAT_S", "COALESCED_S", "Rooms", "frame", "known"]
 
 BEAT_S = 2.0
 COALESCED_S = 0.05  # what happens together is shown together
@@ -56,7 +59,7 @@ class Rooms:
         room = self._rooms.setdefault(key, Room(make))
         bell = asyncio.Event()
         room.readers.add(bell)
-        if room.keeping is None:
+        if room.keeping is None or room.keeping.done():
             room.keeping = asyncio.create_task(self._keep(room))
         else:
             room.knock.set()  # who comes is seen by the others
@@ -66,6 +69,8 @@ class Rooms:
                     async with asyncio.timeout(BEAT_S):
                         await bell.wait()
                 bell.clear()
+                if room.keeping.done():
+                    return  # a fault of ours: who asks again gets its answer, or another room
                 if room.page is not None:
                     yield room.page
         finally:
@@ -104,6 +109,7 @@ class Rooms:
             room.page = await room.make()
         except SurefootError as error:
             log.warning("a page cannot be made now: %s", error)
+            room.page = None
             return AGAIN_S
         for bell in room.readers:
             bell.set()
