@@ -186,7 +186,7 @@ def test_the_board_holds_few_and_many(reader_of, count: int) -> None:
         if count == 0:
             expect(said).to_contain_text("surefoot init")
         elif count == 1:
-            expect(said).to_contain_text("Nothing needs you. 1 service on good releases")
+            expect(said).to_contain_text("Nothing needs you. 1 service on verified releases")
         else:
             expect(said).to_contain_text("are hurt now")
             assert page.locator(".lane").first.get_attribute("class") == "lane mood-hurt"

@@ -7,6 +7,8 @@ from gallery import BEGAN, NOW, RESTORED, STATES, WATCHED, service_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surefoot.domain.journey import UNSEEN
+from surefoot.engine.status import WaitStatus
 from surefoot.pages.mood import Mood, change_mood, change_word, service_mood
 from surefoot.pages.path import path
 from surefoot.pages.words import LONGEST, Moment, board_line, change_line, plain, seconds
@@ -64,6 +66,102 @@ def test_a_release_that_left_says_when() -> None:
     assert line == f"41 was verified and served users since {since} until {until}."
 
 
+def waiting(cause: str, then: str) -> WaitStatus:
+    """A wait that began a minute ago."""
+    return WaitStatus(cause, BEGAN, NOW + 30.0 if cause == "telemetry" else None, then)
+
+
+WIDE = replace(WATCHED, forecast="")
+BACK = STATES["restoring"]
+UNTRUE = [
+    (replace(WIDE, verdict=None), "Nothing is known of them yet."),
+    (replace(WIDE, verdict=replace(WIDE.verdict, metrics=())), "Nothing is known of them yet."),
+    (
+        replace(WIDE, wait=waiting("telemetry", "it is given back")),
+        f"; unless that ends by {Moment(NOW + 30)}, it is given back.",
+    ),
+    (
+        replace(WIDE, wait=waiting("a hold", "it goes on when the hold ends")),
+        "It is held (market day): it goes on when the hold ends.",
+    ),
+    (
+        replace(WIDE, wait=waiting("being stuck", "it goes on when there is disk space")),
+        "It waits: it goes on when there is disk space.",
+    ),
+    (replace(BACK, given_back_at=BEGAN), f"Users are off 41 since {Moment(BEGAN)}; not yet well"),
+    (
+        replace(STATES["not_restored"], share=0.1),
+        "10 % of the requests still meet 41; users are still not well",
+    ),
+    (replace(STATES["not_restored"], cause="unwatched"), "off 41 and not proven to be well"),
+    (
+        replace(STATES["getting_ready"], exposed_at=BEGAN, because="All users are on it."),
+        "Nothing was live before 41. All users are on it.",
+    ),
+    (replace(STATES["rejected"], exposed_at=BEGAN), "Users met 41: rejected"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), UNTRUE)
+def test_no_sentence_says_more_than_is_known(change, says: str) -> None:
+    """Silence is not wellness, and where users are is where they really are."""
+    assert says in said(change)
+
+
+def test_a_way_back_without_a_proof_is_not_green() -> None:
+    """No traffic, or a host that hurts both releases, proves nothing of the users."""
+    unseen = replace(RESTORED, because=f"Users are well again on release 40, {UNSEEN}: no traffic.")
+    for one in (unseen, replace(RESTORED, cause="host", because="Both are hurt.")):
+        assert change_mood(one) is Mood.SETTLED
+        assert said(one).startswith(f"All users are on 40 again since {Moment(BEGAN + 14)}. ")
+
+
+def test_an_old_restore_claims_nothing_of_today() -> None:
+    """What users see now is of what came later."""
+    later = Moment(BEGAN + 14)
+    for newer in ({"exposed": 42}, {"live": 42, "live_since_at": NOW}, {"awaits_fix": (41, 42)}):
+        service = replace(service_of(RESTORED), **newer)
+        harm = plain(change_line(RESTORED, service, (0.5, 0.01)))
+        assert harm.startswith(f"Users were well again at {later}. Change 41 was undone after")
+        person = plain(change_line(STATES["undone"], service, (0.5, 0.01)))
+        assert person.startswith(f"Users went back at {later}. Change 41 was undone;")
+
+
+def test_a_change_that_a_fix_carries_goes_where_that_goes() -> None:
+    """Its users are those of the fix; it lives on within it."""
+    carried = replace(STATES["queued"], carried_by=42, because="It shares the outcome of 42.")
+    service = replace(service_of(carried), exposed=42, share=0.1)
+    assert plain(change_line(carried, service, None)) == (
+        "10 % of the requests meet 41 within 42. It shares the outcome of 42."
+    )
+    lives = replace(STATES["verified"], carried_by=42)
+    line = plain(change_line(lives, replace(service_of(lives), live=42), None))
+    assert line.startswith("41 operates as designed in production, within 42 since")
+
+
+@pytest.mark.parametrize(
+    ("service", "says"),
+    [
+        ({"exposed": 42}, "Some users meet 42 now."),
+        ({"awaits_fix": (42,)}, "The lane waits for the fix of 42."),
+        ({"held_because": "market day"}, "The lane is held."),
+        ({"parked": "a newer Surefoot wrote 42"}, "parked, a newer Surefoot wrote 42."),
+    ],
+)
+def test_a_live_release_does_not_hide_what_its_service_needs(service, says: str) -> None:
+    """ "Nothing needs you" is said where nothing does."""
+    verified = STATES["verified"]
+    line = plain(change_line(verified, replace(service_of(verified), **service), None))
+    assert line.endswith(says)
+
+
+def test_who_is_held_is_called_held() -> None:
+    """A hold on what users meet is not a question to anybody."""
+    held = replace(WATCHED, wait=waiting("a hold", "it goes on when the hold ends"))
+    assert change_word(held) == change_word(STATES["held"]) == "held"
+    assert change_word(STATES["undecided"]) == "undecided"
+
+
 @given(st.text(max_size=400), st.sampled_from(sorted(STATES)), st.integers(0, 2**53))
 def test_no_sentence_is_longer_than_a_glance(because: str, state: str, harmed: int) -> None:
     """Whatever others wrote into it."""
@@ -108,10 +206,26 @@ def test_the_board_says_whether_anything_needs_somebody() -> None:
     assert board(verified, going, STATES["undecided"], RESTORED) == "s2, s3 need somebody."
     assert board(verified, going) == "Nothing needs you. A change of s1 is on its way."
     assert board(verified, verified) == (
-        f"Nothing needs you. 2 services on good releases; last change 41, {Moment(NOW - 1)}."
+        f"Nothing needs you. 2 services on verified releases; last change 41, {Moment(NOW - 1)}."
     )
     assert board(*[STATES["undecided"]] * 5) == "s0, s1, s2 and 2 more need somebody."
     assert "surefoot init" in board()
+
+
+def test_the_board_calls_good_only_what_was_proven() -> None:
+    """A release that was adopted is not verified, and where nothing is live nothing is well."""
+    assert "2 services on releases, 1 of them verified" in board(
+        STATES["verified"], STATES["adopted"]
+    )
+    empty = replace(service_of(WATCHED), live=None, live_phase=None, exposed=None)
+    assert plain(board_line([empty], [], None)) == "Nothing needs you. Nothing is live yet."
+
+
+def test_the_board_tells_of_what_cannot_be_moved() -> None:
+    """A service that a newer Surefoot wrote wants somebody."""
+    parked = replace(service_of(STATES["verified"]), parked="a newer Surefoot wrote 42")
+    assert service_mood(parked, None) is Mood.HELD
+    assert plain(board_line([parked], [], None)) == f"{parked.name} needs somebody."
 
 
 def test_a_placebo_alarms_nobody() -> None:

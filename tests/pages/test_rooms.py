@@ -82,11 +82,9 @@ async def test_nothing_is_made_for_nobody() -> None:
         await asyncio.gather(*left, return_exceptions=True)
 
 
-class Broken(Exception):
-    """A mistake of ours in the making of a page."""
-
-
-@pytest.mark.parametrize("fault", [OutsideFailed("The disk is full.", cure="Wait."), Broken()])
+@pytest.mark.parametrize(
+    "fault", [OutsideFailed("The disk is full.", cure="Wait."), ZeroDivisionError()]
+)
 async def test_a_page_that_cannot_be_made_is_not_passed_off_as_true(fault: Exception) -> None:
     """It sends nothing as of now while it cannot be made, and goes on afterwards."""
     control, faults = showing(), []

@@ -28,7 +28,7 @@ from surefoot.domain.text import span
 from surefoot.domain.verdict import Reading, Word
 from surefoot.domain.waiting import BASELINE_S, waits_for
 
-__all__ = ["decide"]
+__all__ = ["UNSEEN", "decide"]
 
 DAY_S = 24 * 3600.0
 WAIT_LIMIT_S = {
@@ -42,6 +42,7 @@ WAIT_LIMIT_S = {
 }
 START_WATCH_S = 30.0
 RESTORE_LIMIT_S = 90.0
+UNSEEN = "not yet seen by users"  # what is said of a service that came back without traffic
 JUST_AFTER_S = 0.001
 
 
@@ -413,7 +414,7 @@ def _restored(facts: Facts, change: Change) -> Change:
     old = f"release {facts.lane.live.number}" if facts.lane.live else "the old release"
     proof = {
         (True, True): "and the metric is back in its band",
-        (True, False): "not yet seen by users: no traffic; its health path answers",
+        (True, False): f"{UNSEEN}: no traffic; its health path answers",
     }.get((change.cause is Cause.HARM, facts.world.seen_by_users), "nothing was worse")
     because = f"Users are well again on {old}, {proof}. {change.because}"
     because += _one_way(change) + _called(facts)

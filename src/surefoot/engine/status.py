@@ -159,7 +159,7 @@ class ChangeStatus:
     what a follower exits with once it is set; `position` counts from 1 while it waits its turn;
     `forward_only`: it alters data, and of that no way back exists. `before_after` is a sentence
     about what came with a live change that has nothing beside it any more: the weaker grade. A
-    `placebo` is the live release once more.
+    `placebo` is the live release once more. `carried_by` is the fix that holds its commits.
     """
 
     service: str
@@ -209,6 +209,7 @@ class ChangeStatus:
     before_after: str
     next: tuple[str, ...] = ()
     placebo: bool = False
+    carried_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,8 @@ class ServiceStatus:
 
     `untold` says what last did not reach the team through `[notify]`, or is None. A hold without
     `held_until_at` lasts until somebody resumes. `awaits_fix` are the changes that did harm and
-    close the lane. `drill` says what placebo runs are to come.
+    close the lane. `drill` says what placebo runs are to come. `parked` is why nothing here can be
+    moved, or None: it was written by a newer Surefoot.
     """
 
     name: str
@@ -279,6 +281,7 @@ class ServiceStatus:
     untold: str | None = None
     held_until_at: float | None = None
     drill: str | None = None
+    parked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ def change_status(
         before_after=_before_after(run, change),
         next=next_lines(lane, change),
         placebo=change.placebo,
+        carried_by=change.carried_by,
     )
 
 
@@ -440,6 +441,7 @@ def service_status(run: ServiceRun, share: float, now: float) -> ServiceStatus:
         watched_s=run.watch.history.seconds,
         undo=undo,
         next=next_lines(lane, current) if current else ("surefoot adopt HEAD",),
+        parked=run.parked,
     )
 
 

@@ -33,7 +33,7 @@ class Lane:
         if self.exposed is not None:
             return change_word(self.exposed)
         if self.mood is Mood.HELD:
-            return "held"
+            return "parked" if self.service.parked else "held"
         return self.service.live_phase or "nothing live"
 
 

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from surefoot.domain.journey import UNSEEN
 from surefoot.engine.status import ChangeStatus, ServiceStatus
 
 __all__ = ["Mood", "change_mood", "change_word", "service_mood"]
@@ -33,7 +34,9 @@ _BY_PHASE = {
 
 
 def change_mood(change: ChangeStatus) -> Mood:
-    """How a change stands. Red lasts until users are proven well again."""
+    """How a change stands. Red lasts until users are proven well again, and green needs a proof."""
+    if change.phase == "restored" and (change.cause == "host" or UNSEEN in change.because):
+        return Mood.SETTLED
     if change.phase == "restoring" and change.cause in {"harm", "host"}:
         return Mood.HURT
     cause = change.wait.cause if change.wait else None
@@ -47,8 +50,8 @@ def change_word(change: ChangeStatus) -> str:
     mood = change_mood(change)
     if mood is Mood.HURT:
         return "users are hurt"
-    if mood is Mood.HELD and change.share > 0:
-        return "undecided"
+    if mood is Mood.HELD:
+        return "held" if change.wait and change.wait.cause == "a hold" else "undecided"
     return change.phase.replace("_", " ")
 
 
@@ -56,6 +59,6 @@ def service_mood(service: ServiceStatus, exposed: ChangeStatus | None) -> Mood:
     """How a service stands, with the change that its users meet beside the live one."""
     if exposed is not None and not exposed.placebo:
         return change_mood(exposed)
-    if service.held_because or service.awaits_fix:
+    if service.held_because or service.awaits_fix or service.parked:
         return Mood.HELD
     return Mood.VERIFIED if service.live_phase == "verified" else Mood.SETTLED

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from math import floor
 
 from surefoot.domain import text
-from surefoot.engine.status import ChangeStatus, ServiceStatus, VerdictStatus
+from surefoot.domain.journey import UNSEEN
+from surefoot.engine.status import ChangeStatus, ServiceStatus, VerdictStatus, WaitStatus
 from surefoot.pages.mood import Mood, service_mood
 
 __all__ = [
@@ -121,10 +122,15 @@ def _errors(rates: Rates | None, lead: str = "", tail: str = "") -> str:
 
 
 def _waits(change: ChangeStatus, service: ServiceStatus, _rates: Rates | None) -> Line:
-    del service
+    number, carrier = change.number, change.carried_by
     starts = change.expected_start_s
     soon = f" It starts in about {text.span(starts)}." if starts else ""
-    return f"No user has met {change.number}. ", whole(change.because), soon
+    met = f"No user has met {number}. "
+    if carrier is not None and carrier == service.exposed:
+        met = f"{percent(service.share)} of the requests meet {number} within {carrier}. "
+    elif change.exposed_at is not None:  # the first release of a service
+        met = f"Nothing was live before {number}. "
+    return met, whole(change.because), soon
 
 
 def _goes(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
@@ -132,16 +138,25 @@ def _goes(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> 
     met = f"{percent(change.share)} of the requests meet {number}"
     wait, verdict = change.wait, change.verdict
     if wait is not None and wait.cause == "a person":
-        until: Line = (" by ", Moment(wait.until_at)) if wait.until_at else ()
-        return f"{met}. Nothing is proven: accept or undo it", *until, f", else {wait.then}."
-    if service.held_because and wait is not None:
-        return f"{met}. ", whole(change.because)
+        return f"{met}. Nothing is proven: accept or undo it", *_by(wait), f", else {wait.then}."
     if verdict is not None and verdict.evidence >= SUSPICIOUS:
         doubt = f"{_loudest(verdict)}, {verdict.evidence:.0f} of 100"
         after = "At 100 it is undone by itself; you may undo it now."
         return (f"{met}, which looks worse so far ({doubt}). {after}",)
+    if wait is not None and wait.cause == "telemetry":
+        silent: Line = (f"{met}. Nothing is heard of them since ", Moment(wait.since_at))
+        return *silent, "; unless that ends", *_by(wait), f", {wait.then}."
+    if verdict is None or not any(one.canary_all for one in verdict.metrics if one.required):
+        return f"{met}. Nothing is known of them yet. ", whole(change.because)
     well = f"{met}; nothing looks worse{_errors(rates, ' (', ')')}. "
+    if wait is not None:
+        held = f"is held ({service.held_because})" if wait.cause == "a hold" else "waits"
+        return f"{well}It {held}: ", whole(wait.then)
     return well, whole(change.forecast or change.because)
+
+
+def _by(wait: WaitStatus) -> Line:
+    return (" by ", Moment(wait.until_at)) if wait.until_at else ()
 
 
 def _loudest(verdict: VerdictStatus) -> str:
@@ -151,26 +166,44 @@ def _loudest(verdict: VerdictStatus) -> str:
 
 
 def _goes_back(change: ChangeStatus, _service: ServiceStatus, rates: Rates | None) -> Line:
-    back = f"Users are being taken off {change.number}"
+    number, off_at = change.number, change.given_back_at
+    back: Line = (f"Users are being taken off {number}. ",)
     if change.phase == "not_restored":
-        back = f"Users are off {change.number} and still not well{_errors(rates, ' (', ')')}"
-    return f"{back}. ", whole(change.because)
+        on = f"Users are off {number} and"
+        if change.share > 0:
+            on = f"{percent(change.share)} of the requests still meet {number}; users are"
+        well = "still not well" if change.cause == "harm" else "not proven to be well"
+        back = (f"{on} {well}{_errors(rates, ' (', ')')}. ",)
+    elif off_at is not None:
+        proven = "" if change.cause != "harm" else f"; not yet well{_errors(rates, ' (', ')')}"
+        back = f"Users are off {number} since ", Moment(off_at), f"{proven}. "
+    return *back, whole(change.because)
 
 
 def _came_back(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
     number, harmed = change.number, change.harmed.harmed
-    at: Line = (" since ", Moment(change.ended_at)) if change.ended_at else ()
+    now = _is_the_latest(change, service)
+    when = " since " if now else " at "
+    at: Line = (when, Moment(change.ended_at)) if change.ended_at else ()
     failed = f"; {harmed} request{'' if harmed == 1 else 's'} failed" if harmed else ""
     if change.placebo:
         return f"{number} was a placebo, and is over", *at, ". ", whole(change.because)
-    if change.cause == "harm":
-        after = seconds(_harm_lasted(change))
-        undone = f"Change {number} was undone after {after}{failed}."
-        lane = " Lane held until fixed." if number in service.awaits_fix else ""
-        well = "Users are well again", *at, _errors(rates, " (", ")"), ". "
-        return *well, undone, lane
-    on = f"All users are on {service.live} again" if service.live is not None else "Users went back"
-    return on, *at, f". Change {number} was undone{failed}. ", whole(change.because)
+    if change.cause != "harm" or UNSEEN in change.because:
+        on = f"All users are on {service.live} again" if now else "Users went back"
+        return on, *at, f". Change {number} was undone{failed}. ", whole(change.because)
+    undone = f"Change {number} was undone after {seconds(_harm_lasted(change))}{failed}."
+    if not now:
+        return "Users were well again", *at, ". ", undone
+    lane = " Lane held until fixed." if number in service.awaits_fix else ""
+    return "Users are well again", *at, _errors(rates, " (", ")"), ". ", undone, lane
+
+
+def _is_the_latest(change: ChangeStatus, service: ServiceStatus) -> bool:
+    """Whether users met nothing newer since: what is seen of them now is of another change then."""
+    ended_at, live_at = change.ended_at, service.live_since_at
+    newer = live_at is not None and ended_at is not None and live_at > ended_at
+    later_harm = any(one > change.number for one in service.awaits_fix)
+    return service.live is not None and service.exposed is None and not newer and not later_harm
 
 
 def _harm_lasted(change: ChangeStatus) -> float | None:
@@ -188,19 +221,32 @@ def _lives(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) ->
         "adopted": (f"{number} is live", "It is the first release here: nothing to compare to. "),
     }[change.phase]
     since: Line = (" since ", Moment(change.live_at)) if change.live_at is not None else ()
-    if service.live != number:
-        until: Line = (" until ", Moment(change.live_until_at)) if change.live_until_at else ()
-        return f"{number} was {change.phase} and served users", *since, *until, "."
+    if change.live_until_at is not None:
+        until = Moment(change.live_until_at)
+        return f"{number} was {change.phase} and served users", *since, " until ", until, "."
+    within = f", within {service.live}" if service.live not in {None, number} else ""
     now = _errors(rates, " (", ")")
     beside = f"{change.before_after} " if change.before_after else ""
-    return word, *since, f"{now}. ", how, beside, "Nothing needs you."
+    return f"{word}{within}", *since, f"{now}. ", how, beside, _needed(service)
+
+
+def _needed(service: ServiceStatus) -> str:
+    """What a service asks of people, beside its live release."""
+    if service.exposed is not None:
+        return f"Some users meet {service.exposed} now."
+    if service.parked:
+        return f"Nothing moves here: parked, {whole(service.parked)}"
+    if service.awaits_fix:
+        return f"The lane waits for the fix of {service.awaits_fix[-1]}."
+    return "The lane is held." if service.held_because else "Nothing needs you."
 
 
 def _ended(change: ChangeStatus, _service: ServiceStatus, _rates: Rates | None) -> Line:
     at: Line = (Moment(change.ended_at),) if change.ended_at else ("its end",)
     if change.phase == "applied":
         return f"Nothing to roll out: the manifest of {change.number} guards since ", *at, "."
-    return f"No user met {change.number}: {change.phase} at ", *at, ". ", whole(change.because)
+    met = "No user met" if change.exposed_at is None else "Users met"
+    return f"{met} {change.number}: {change.phase} at ", *at, ". ", whole(change.because)
 
 
 _LINES = {
@@ -246,10 +292,22 @@ def board_line(
         return (f"{_names(held)} {'needs' if len(held) == 1 else 'need'} somebody.",)
     if going:
         return (f"Nothing needs you. A change of {_names(going)} is on its way.",)
-    verified = f"{len(services)} service{'' if len(services) == 1 else 's'} on good releases"
+    standing = _standing(services)
     at = (last.live_at or last.ended_at or last.proposed_at) if last else None
     changed: Line = (f"; last change {last.number}, ", Moment(at)) if last and at else ()
-    return f"Nothing needs you. {verified}", *changed, "."
+    return f"Nothing needs you. {standing}", *changed, "."
+
+
+def _standing(services: Sequence[ServiceStatus]) -> str:
+    """What users are on: only what was verified is called so."""
+    live = [one for one in services if one.live is not None]
+    verified = sum(1 for one in live if one.live_phase == "verified")
+    if not live:
+        return "Nothing is live yet"
+    said = f"{len(live)} service{'' if len(live) == 1 else 's'} on "
+    return said + (
+        "verified releases" if verified == len(live) else f"releases, {verified} of them verified"
+    )
 
 
 def _names(names: Sequence[str]) -> str:
