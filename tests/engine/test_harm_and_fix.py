@@ -161,6 +161,7 @@ async def test_when_old_and_new_are_hurt_it_is_the_host(world: World):
         world.production.behave("shop", release, Behaviour(errors=0.6))
     change = await world.until_settled(number, within=120)
     assert change.cause is Cause.HOST
+    assert change.because.startswith("Users are back on release 0; nothing proves that they are")
     assert world.run().lane.harmful == ()
 
 

@@ -416,7 +416,10 @@ def _restored(facts: Facts, change: Change) -> Change:
         (True, True): "and the metric is back in its band",
         (True, False): f"{UNSEEN}: no traffic; its health path answers",
     }.get((change.cause is Cause.HARM, facts.world.seen_by_users), "nothing was worse")
-    because = f"Users are well again on {old}, {proof}. {change.because}"
+    well = f"Users are well again on {old}, {proof}."
+    if change.cause is Cause.HOST:  # it was not this change, so that its end proves nothing
+        well = f"Users are back on {old}; nothing proves that they are well."
+    because = f"{well} {change.because}"
     because += _one_way(change) + _called(facts)
     restored = change.moved(Event.GIVEN_BACK, because)
     stamps = replace(restored.stamps, restored_at=facts.now, ended_at=facts.now)
