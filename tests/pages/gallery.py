@@ -256,6 +256,8 @@ class Gallery(Recorded):
 
     async def change(self, number: int, service: str | None = None) -> ChangeStatus:
         del service
+        if number >= 2**63:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
         if number not in self.shown:
             if number == 40:
                 return replace(AT_WORK, number=40, phase="verified", live_at=NOW - 1320.0)
@@ -271,6 +273,11 @@ class Gallery(Recorded):
     async def log(self, query: LogQuery) -> tuple[ChangeStatus, ...]:
         del query
         return tuple(self.shown.values())
+
+    async def undo_service(self, service: str, by, because: str) -> ChangeStatus:
+        del by, because
+        self.orders.append(("undo_service", service))
+        return next(one for one in self.shown.values() if one.service == service)
 
     async def undo(self, number: int, by, because: str) -> ChangeStatus:
         change = await self.change(number)

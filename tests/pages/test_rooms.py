@@ -142,3 +142,12 @@ def test_who_looks_at_a_change_is_there_once() -> None:
             assert presence.names(41) == (ANN.name, BO.name)
         assert presence.names(41) == (ANN.name, BO.name)
     assert presence.names(41) == ()
+
+
+def test_each_service_has_its_own_0() -> None:
+    """Who looks at the adopted release of one service does not look at that of another."""
+    presence = Presence()
+    with presence.of(0, BO, "shop"), presence.of(41, BO, "shop"), presence.of(41, ANN):
+        assert presence.names(0, "shop") == (BO.name,)
+        assert presence.names(0, "blog") == ()
+        assert presence.names(41, "shop") == (ANN.name, BO.name)

@@ -45,7 +45,7 @@ def _starting_point(call: Call[Followed]) -> int:
 async def _written(call: Call[Followed], after: int) -> AsyncIterator[bytes]:
     """The stream's bytes; whoever follows one change is seen on its page for as long."""
     number, presence = call.asked.change, call.request.app.state.presence
-    with nullcontext() if number is None else presence.of(number, call.by):
+    with nullcontext() if number is None else presence.of(number, call.by, call.asked.service):
         async for part in _entries(call, after):
             yield part
 

@@ -109,7 +109,7 @@ class ChangePage:
                 change, await self._seldom(change, "log", lambda: control.log(before))
             ),
             story=(await control.entries(0, MOST_ENTRIES, name, number))[: -STORY - 1 : -1],
-            watching=self._presence.names(number),
+            watching=self._presence.names(number, name),
             mood=change_mood(change),
         )
 

@@ -60,7 +60,11 @@ def _of_service(request: Request) -> str:
 
 async def _undo(control: Control, request: Request, fields: Given) -> str:
     number, because = request.path_params["number"], fields.get("because", "").strip()
-    await control.undo(number, request.user, because)
+    service = request.query_params.get("service")
+    if number == 0 and service:  # each service may have one: the service tells which is meant
+        await control.undo_service(service, request.user, because)
+    else:
+        await control.undo(number, request.user, because)
     return _of_change(request)
 
 

@@ -128,10 +128,10 @@ class _Pages:
 
     async def _frames(self, request: Request, make: Make) -> AsyncIterator[bytes]:
         has = known(request.headers.get("last-event-id") or request.query_params.get("has", ""))
-        number = request.path_params.get("number")
-        here = nullcontext() if number is None else self._presence.of(number, request.user)
+        number, service = request.path_params.get("number"), request.query_params.get("service")
+        here = nullcontext() if number is None else self._presence.of(number, request.user, service)
         loop, sent_at = asyncio.get_running_loop(), 0.0
-        key = f"{request.url.path}?{request.query_params.get('service', '')}"
+        key = f"{request.url.path}?{service or ''}"
         with here:
             async for page in self._rooms.frames(key, make):
                 if not await self._is_signed_in(request):
@@ -149,6 +149,8 @@ class _Pages:
         """The page that asks once more before something that no evidence asks for."""
 
         async def asked(request: Request) -> Response:
+            if "number" in request.path_params:
+                _number(request)
             page = await which(self._control, request)
             return HTMLResponse(full(page, request.user, self._control.now()))
 
