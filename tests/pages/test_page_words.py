@@ -82,11 +82,11 @@ UNTRUE = [
     ),
     (
         replace(WIDE, wait=waiting("a hold", "it goes on when the hold ends")),
-        "It is held (market day): it goes on when the hold ends.",
+        ", held (market day): it goes on when the hold ends.",
     ),
     (
         replace(WIDE, wait=waiting("being stuck", "it goes on when there is disk space")),
-        "It waits: it goes on when there is disk space.",
+        "(errors 1.0 %, usual 1 %), and no more for now: it goes on when there is disk space.",
     ),
     (replace(BACK, given_back_at=BEGAN), f"Users are off 41 since {Moment(BEGAN)}; not yet well"),
     (
@@ -145,6 +145,7 @@ def test_a_change_that_a_fix_carries_goes_where_that_goes() -> None:
         ({"exposed": 42}, "Some users meet 42 now."),
         ({"awaits_fix": (42,)}, "The lane waits for the fix of 42."),
         ({"held_because": "market day"}, "The lane is held."),
+        ({"error_rate": 0.6}, "60 % of the requests fail now."),
         ({"parked": "a newer Surefoot wrote 42"}, "parked, a newer Surefoot wrote 42."),
     ],
 )
@@ -158,7 +159,9 @@ def test_a_live_release_does_not_hide_what_its_service_needs(service, says: str)
 def test_who_is_held_is_called_held() -> None:
     """A hold on what users meet is not a question to anybody."""
     held = replace(WATCHED, wait=waiting("a hold", "it goes on when the hold ends"))
-    assert change_word(held) == change_word(STATES["held"]) == "held"
+    stuck = replace(WATCHED, wait=waiting("being stuck", "it goes on when the old one is well"))
+    assert {change_word(one) for one in (held, stuck, STATES["held"])} == {"held"}
+    assert change_mood(stuck) is Mood.HELD
     assert change_word(STATES["undecided"]) == "undecided"
 
 
@@ -214,11 +217,15 @@ def test_the_board_says_whether_anything_needs_somebody() -> None:
 
 def test_the_board_calls_good_only_what_was_proven() -> None:
     """A release that was adopted is not verified, and where nothing is live nothing is well."""
-    assert "2 services on releases, 1 of them verified" in board(
-        STATES["verified"], STATES["adopted"]
-    )
+    assert "2 services live, 1 on verified releases" in board(STATES["verified"], STATES["adopted"])
     empty = replace(service_of(WATCHED), live=None, live_phase=None, exposed=None)
     assert plain(board_line([empty], [], None)) == "Nothing needs you. Nothing is live yet."
+
+
+def test_the_board_calls_no_failing_service_well() -> None:
+    """Where nothing is on its way and most requests fail, something does need you."""
+    failing = replace(service_of(STATES["verified"]), error_rate=0.6)
+    assert plain(board_line([failing], [], None)) == f"Many requests to {failing.name} fail now."
 
 
 def test_the_board_tells_of_what_cannot_be_moved() -> None:

@@ -452,8 +452,9 @@ def _held(hold: Hold, now: float) -> str:
 
 def _service_sentence(lane: Lane, share: float, now: float) -> str:
     held = f" {_held(lane.hold, now)}" if lane.hold else ""
-    if not held and lane.harmful:
-        held = f" The lane waits for the fix of {lane.harmful[-1].number}."
+    open_ = [one.number for one in lane.harmful if one.passed is None]
+    if not held and open_:
+        held = f" The lane waits for the fix of {open_[-1]}."
     if lane.exposed:
         met = f"{share * 100:g} % of the requests meet {lane.exposed.number}"
         return f"{met}: {lane.exposed.because.rstrip('.')}.{held}"

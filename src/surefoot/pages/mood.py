@@ -40,7 +40,7 @@ def change_mood(change: ChangeStatus) -> Mood:
     if change.phase == "restoring" and change.cause in {"harm", "host"}:
         return Mood.HURT
     cause = change.wait.cause if change.wait else None
-    if cause == "a hold" or (cause == "a person" and change.share > 0):
+    if cause == "a hold" or (cause in {"a person", "being stuck"} and change.share > 0):
         return Mood.HELD
     return _BY_PHASE.get(change.phase, Mood.SETTLED)
 
@@ -51,7 +51,7 @@ def change_word(change: ChangeStatus) -> str:
     if mood is Mood.HURT:
         return "users are hurt"
     if mood is Mood.HELD:
-        return "held" if change.wait and change.wait.cause == "a hold" else "undecided"
+        return "undecided" if change.wait and change.wait.cause == "a person" else "held"
     return change.phase.replace("_", " ")
 
 

@@ -30,6 +30,7 @@ __all__ = [
 
 LONGEST = 160  # characters of the one sentence
 SUSPICIOUS = 10.0  # of the 100 that *worse* needs
+FAILING = 0.1  # of all requests: nobody calls that well, whatever is usual
 _ROUND = 10.0
 MANY = 1e6
 
@@ -134,25 +135,30 @@ def _waits(change: ChangeStatus, service: ServiceStatus, _rates: Rates | None) -
 
 
 def _goes(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
-    number = change.number
-    met = f"{percent(change.share)} of the requests meet {number}"
+    met = f"{percent(change.share)} of the requests meet {change.number}"
     wait, verdict = change.wait, change.verdict
-    if wait is not None and wait.cause == "a person":
-        return f"{met}. Nothing is proven: accept or undo it", *_by(wait), f", else {wait.then}."
-    if verdict is not None and verdict.evidence >= SUSPICIOUS:
+    asked = wait is not None and wait.cause == "a person"
+    if verdict is not None and verdict.evidence >= SUSPICIOUS and not asked:
         doubt = f"{_loudest(verdict)}, {verdict.evidence:.0f} of 100"
         after = "At 100 it is undone by itself; you may undo it now."
         return (f"{met}, which looks worse so far ({doubt}). {after}",)
-    if wait is not None and wait.cause == "telemetry":
-        silent: Line = (f"{met}. Nothing is heard of them since ", Moment(wait.since_at))
-        return *silent, "; unless that ends", *_by(wait), f", {wait.then}."
+    if wait is not None:
+        return _stands_still(wait, met, service, rates)
     if verdict is None or not any(one.canary_all for one in verdict.metrics if one.required):
         return f"{met}. Nothing is known of them yet. ", whole(change.because)
     well = f"{met}; nothing looks worse{_errors(rates, ' (', ')')}. "
-    if wait is not None:
-        held = f"is held ({service.held_because})" if wait.cause == "a hold" else "waits"
-        return f"{well}It {held}: ", whole(wait.then)
     return well, whole(change.forecast or change.because)
+
+
+def _stands_still(wait: WaitStatus, met: str, service: ServiceStatus, rates: Rates | None) -> Line:
+    """What keeps users from meeting more of it, or of anything."""
+    if wait.cause == "a person":
+        return f"{met}. Nothing is proven: accept or undo it", *_by(wait), f", else {wait.then}."
+    if wait.cause == "telemetry":
+        silent: Line = (f"{met}. Nothing is heard of them since ", Moment(wait.since_at))
+        return *silent, "; unless that ends", *_by(wait), f", {wait.then}."
+    held = f"held ({service.held_because})" if wait.cause == "a hold" else "and no more for now"
+    return f"{met}{_errors(rates, ' (', ')')}, {held}: ", whole(wait.then)
 
 
 def _by(wait: WaitStatus) -> Line:
@@ -234,6 +240,8 @@ def _needed(service: ServiceStatus) -> str:
     """What a service asks of people, beside its live release."""
     if service.exposed is not None:
         return f"Some users meet {service.exposed} now."
+    if service.error_rate is not None and service.error_rate >= FAILING:
+        return f"{percent(service.error_rate)} of the requests fail now."
     if service.parked:
         return f"Nothing moves here: parked, {whole(service.parked)}"
     if service.awaits_fix:
@@ -290,6 +298,9 @@ def board_line(
         return (f"Users of {_names(hurt)} are hurt now.",)
     if held:
         return (f"{_names(held)} {'needs' if len(held) == 1 else 'need'} somebody.",)
+    failing = [one.name for one in services if (one.error_rate or 0.0) >= FAILING]
+    if failing:
+        return (f"Many requests to {_names(failing)} fail now.",)
     if going:
         return (f"Nothing needs you. A change of {_names(going)} is on its way.",)
     standing = _standing(services)
@@ -304,10 +315,10 @@ def _standing(services: Sequence[ServiceStatus]) -> str:
     verified = sum(1 for one in live if one.live_phase == "verified")
     if not live:
         return "Nothing is live yet"
-    said = f"{len(live)} service{'' if len(live) == 1 else 's'} on "
-    return said + (
-        "verified releases" if verified == len(live) else f"releases, {verified} of them verified"
-    )
+    services_are = f"{len(live)} service{'' if len(live) == 1 else 's'}"
+    if verified == len(live):
+        return f"{services_are} on verified releases"
+    return f"{services_are} live, {verified} on verified releases"
 
 
 def _names(names: Sequence[str]) -> str:
