@@ -488,10 +488,11 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which changes `log` shows, newest first; `since` and `serving_at` are epoch seconds.
+    """Which changes `log` shows, newest first; times are epoch seconds.
 
-    `author` is a part of a name or an address, without case; `outcome` a phase; `path` the
-    beginning of a file's path. `serving_at` asks for what served users then, and for nothing else.
+    Those proposed from `since` to `until`, both included. `author` is a part of a name or an
+    address, without case; `outcome` a phase; `path` the beginning of a file's path. `serving_at`
+    asks for what served users then, and for nothing else.
     """
 
     service: str | None = None
@@ -501,6 +502,7 @@ class LogQuery:
     path: str | None = None
     serving_at: float | None = None
     limit: int = 50
+    until: float | None = None
 
 
 class Store(Protocol):

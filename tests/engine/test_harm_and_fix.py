@@ -1,7 +1,7 @@
 """A change that harms: found, given back, counted; and the way on by its fix."""
 
 import pytest
-from engine_world import NO_REVIEW, World
+from engine_world import BO, NO_REVIEW, World
 
 from surefoot.domain.change import Cause, WaitCause
 from surefoot.domain.lifecycle import Phase
@@ -172,3 +172,12 @@ async def test_the_evidence_ends_no_harmless_change(world: World, seed: int):
     await world.open(per_s=100)
     number = await world.ship()
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
+
+
+async def test_a_lane_that_was_resumed_does_not_say_that_it_waits(world: World):
+    """Somebody let it go on beside the harm."""
+    await world.open()
+    await world.until_settled(await world.ship("a slip", A_FIFTH))
+    assert "waits for the fix" in (await world.desk.service("shop")).sentence
+    resumed = await world.desk.resume("shop", BO, "seen")
+    assert "waits for the fix" not in resumed.sentence

@@ -271,8 +271,9 @@ class Gallery(Recorded):
         return recorded_course("all-fail" if change.cause == "harm" else "harmless")
 
     async def log(self, query: LogQuery) -> tuple[ChangeStatus, ...]:
-        del query
-        return tuple(self.shown.values())
+        newest = sorted(self.shown.values(), key=lambda one: one.proposed_at, reverse=True)
+        asked = [one for one in newest if query.until is None or one.proposed_at <= query.until]
+        return tuple(asked[: query.limit])
 
     async def undo_service(self, service: str, by, because: str) -> ChangeStatus:
         del by, because

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from gallery import STATES, Gallery, gallery
-from recorded import Served, served
+from gallery import NOW, STATES, Gallery, gallery
+from recorded import BO, Served, served
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -42,3 +42,31 @@ def test_undoing_a_first_release_means_that_of_its_service(site: Served, control
     status, _, answer = site.send("POST", "/changes/0/undo?service=held", b"", headers=FORM)
     assert (status, answer.getheader("Location")) == (303, "/changes/0?service=held")
     assert control.orders[-1] == ("undo_service", "held")
+
+
+def test_what_came_before_is_found_however_much_came_since(site: Served, control: Gallery) -> None:
+    """Of a change of last week, too, it is told what users met in the half hour before."""
+    old, week = STATES["restored"], 7 * 86_400.0
+    for number, minutes in ((50, 20.0), (51, 0.0)):
+        at = NOW - week - 60 * minutes
+        times = {"proposed_at": at - 30.0, "exposed_at": at, "ended_at": at + 14.0}
+        control.shown[number] = replace(old, number=number, service="held", why="of old", **times)
+    for number in range(1000, 1300):
+        control.shown[number] = replace(STATES["verified"], number=number, service="held")
+    _, page, _ = site.send("GET", "/changes/51")
+    _, _, others = page.partition('id="others"')
+    assert '<a href="/changes/50">' in others.partition("</section>")[0]
+    for number in range(1000, 1300):
+        del control.shown[number]
+
+
+def test_the_story_goes_on_however_long_it_is(site: Served, control: Gallery) -> None:
+    """What happened last stands first, behind thousands of entries."""
+    service = control.shown[103].service
+    for _ in range(1100):
+        control._record("waits", "telemetry", BO, service, 103)
+    control._record("the end", "of it", BO, service, 103)
+    _, page, _ = site.send("GET", "/changes/103")
+    first = page.partition('<ol class="story"')[2].partition("</li>")[0]
+    assert "the end" in first
+    assert page.partition('<ol class="story"')[2].count("<li>") == 200

@@ -129,6 +129,8 @@ async def test_the_log_is_filtered_and_newest_first(store: Store):
     assert await log(service="shop", limit=3) == [1, 4, 3]
     assert await log(service="none") == []
     assert await log(since=4.0) == [1, 5, 4]
+    assert await log(until=4.0) == [4, 3, 2]
+    assert await log(since=3.0, until=4.0) == [4, 3]
     assert await log(outcome="restored") == [3]
     assert await log(author="ÖDEGÅRD") == [3]
     assert await log(author="else") == []

@@ -5,6 +5,7 @@ does it say, what is it, what else changed, and the story.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -32,9 +33,10 @@ __all__ = ["ChangePage"]
 
 Answer = TypeVar("Answer")
 IN_MOTION_S, AT_REST_S = 1.0, 30.0
-STORY, MOST_ENTRIES = 200, 1_000
+STORY, AT_ONCE = 200, 1_000
 SELDOM_S, MOST_KEPT = 10.0, 100
 BEFORE_S = 1800.0
+LONGEST_WAIT_S = 8 * 86_400.0
 OTHERS = 50
 _PARTS = ("state", "path", "designed", "hurt", "who", "says", "what", "others", "story")
 _TROUBLE = ("state", "hurt", "says", "path", "designed", "who", "others", "what", "story")
@@ -108,10 +110,20 @@ class ChangePage:
             others=_met_before(
                 change, await self._seldom(change, "log", lambda: control.log(before))
             ),
-            story=(await control.entries(0, MOST_ENTRIES, name, number))[: -STORY - 1 : -1],
+            story=await self._story(number, name),
             watching=self._presence.names(number, name),
             mood=change_mood(change),
         )
+
+    async def _story(self, number: int, service: str) -> Sequence[Entry]:
+        """The newest entries of the ledger, newest first; it is read from its beginning."""
+        newest, after = deque[Entry](maxlen=STORY), 0
+        while True:
+            entries = await self._control.entries(after, AT_ONCE, service, number)
+            newest.extend(entries)
+            if len(entries) < AT_ONCE:
+                return tuple(reversed(newest))
+            after = entries[-1].seq
 
     async def _drawn(self, judged: Judged) -> Sequence[Chart]:
         """Drawing takes its time, so others go on meanwhile; what is not new is not drawn again."""
@@ -164,8 +176,9 @@ def _rates(known: _Known) -> Rates | None:
 
 
 def _before(change: ChangeStatus) -> LogQuery:
+    """What may have met users in the half hour before; it may have waited for that for long."""
     at = change.exposed_at or change.proposed_at
-    return LogQuery(since=at - BEFORE_S - 86_400.0, limit=200)
+    return LogQuery(since=at - BEFORE_S - LONGEST_WAIT_S, until=at, limit=200)
 
 
 def _met_before(change: ChangeStatus, log: Iterable[ChangeStatus]) -> tuple[ChangeStatus, ...]:

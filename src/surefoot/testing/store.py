@@ -215,6 +215,7 @@ def _asked_for(query: LogQuery, change: Change) -> bool:
     authors = " ".join(str(person) for person in change.authors).casefold()
     return (
         (query.since is None or change.stamps.proposed_at >= query.since)
+        and (query.until is None or change.stamps.proposed_at <= query.until)
         and (query.author is None or query.author.casefold() in authors)
         and (query.outcome is None or query.outcome == change.phase.value)
         and (query.path is None or any(one.startswith(query.path) for one in change.diff.files))

@@ -98,6 +98,8 @@ def logged(query: LogQuery) -> Select[Any]:
         asked.append(THIS.service == query.service)
     if query.since is not None:
         asked.append(THIS.proposed_at >= query.since)
+    if query.until is not None:
+        asked.append(THIS.proposed_at <= query.until)
     if query.outcome is not None:
         asked.append(THIS.phase == query.outcome)
     if query.author is not None:
