@@ -70,3 +70,15 @@ def test_the_story_goes_on_however_long_it_is(site: Served, control: Gallery) ->
     first = page.partition('<ol class="story"')[2].partition("</li>")[0]
     assert "the end" in first
     assert page.partition('<ol class="story"')[2].count("<li>") == 200
+
+
+def test_without_a_script_a_page_can_stand_still(site: Served) -> None:
+    """It loads itself anew, but not under somebody who writes."""
+    refresh = '<noscript><meta http-equiv="refresh" content="10"></noscript>'
+    _, page, _ = site.send("GET", "/changes/105")
+    assert refresh in page
+    assert 'href="/changes/105?still="' in page
+    _, page, _ = site.send("GET", "/changes/105?still=")
+    assert refresh not in page
+    _, page, _ = site.send("GET", "/changes/0?service=held")
+    assert 'href="/changes/0?service=held&amp;still="' in page

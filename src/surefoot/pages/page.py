@@ -40,7 +40,8 @@ def digests(page: Page) -> dict[str, str]:
     }
 
 
-def full(page: Page, reader: Person, now: float) -> str:
-    """The whole document for one reader."""
+def full(page: Page, reader: Person, now: float, *, still: bool = False) -> str:
+    """The whole document for one reader; without a script it loads itself anew unless `still`."""
     has = ",".join(f"{name}:{digest}" for name, digest in digests(page).items())
-    return render("page.html", page=page, title=plain(page.title), reader=reader, now=now, has=has)
+    title = plain(page.title)
+    return render("page.html", page=page, title=title, reader=reader, now=now, has=has, still=still)

@@ -107,8 +107,8 @@ class _Pages:
         """The whole page."""
 
         async def shown(request: Request) -> Response:
-            page = await which(request)()
-            return HTMLResponse(full(page, request.user, self._control.now()))
+            page, still = await which(request)(), "still" in request.query_params
+            return HTMLResponse(full(page, request.user, self._control.now(), still=still))
 
         return shown
 
