@@ -9,6 +9,8 @@ from gallery import STATES, Gallery
 from playwright.sync_api import expect
 from recorded import served
 
+from surefoot.engine.status import PartStatus
+
 GOING = 103  # 10 % of the requests meet it
 VERIFIED = 110
 
@@ -103,6 +105,76 @@ def test_what_is_opened_stays_open(control: Gallery, site, reader_of) -> None:
     expect(page.locator("#outputs pre").first).to_be_visible()
 
 
+def test_what_is_typed_survives_what_comes_before_it(control: Gallery, site, reader_of) -> None:
+    """Somebody else's question stands above the form in which this one is being written."""
+    page = reader_of(site).open("/changes/100")
+    question = page.get_by_label("Ask its author")
+    question.press_sequentially("Why now")
+    control.show(replace(control.shown[100], asked=("Bo Example asks: what for?",)))
+    expect(page.locator("#who")).to_contain_text("Bo Example asks: what for?")
+    expect(question).to_have_value("Why now")
+    expect(question).to_be_focused()
+
+
+def test_what_is_folded_stays_folded(control: Gallery, site, reader_of) -> None:
+    """A check that failed is open until its reader closes it, and what is open stays as it is."""
+    rejected = next(number for number, one in control.shown.items() if one.phase == "rejected")
+    page = reader_of(site).open(f"/changes/{rejected}")
+    said = page.locator("#said-checks")
+    expect(said).to_have_attribute("open", "")
+    said.locator("summary").click()
+    page.locator("#diff summary").click()
+    built = PartStatus("build", "failed", 1.0, "no such file")
+    known = control.shown[rejected]
+    for size in (replace(known.size, added=77), replace(known.size, added=78)):
+        parts = (*known.parts, built)
+        control.show(replace(known, size=size, parts=parts))
+        expect(page.locator("#what")).to_contain_text(f"+{size.added}")
+    expect(page.locator("#said-build")).to_have_attribute("open", "")
+    assert not said.evaluate("(one) => one.open")
+    assert page.locator("#diff").evaluate("(one) => one.open")
+
+
+def test_trouble_takes_no_focus_away(control: Gallery, site, reader_of) -> None:
+    """The sections change places around the reader."""
+    page = reader_of(site).open(f"/changes/{GOING}")
+    page.locator("#state .word a").focus()
+    control.show(out_of("restoring"))
+    expect(page.locator("main > section").nth(1)).to_have_attribute("id", "hurt")
+    expect(page.locator("#state .word a")).to_be_focused()
+
+
+def test_what_is_announced_does_not_chatter(control: Gallery, site, reader_of) -> None:
+    """Counts and seconds are shown; announced are the state, the share, and that users are hurt."""
+    page = reader_of(site).open(f"/changes/{GOING}")
+    live = page.locator("#state [role=status]").first
+    expect(live).to_have_text("rolling-out 103: rolling out, 10 %")
+    page.evaluate(
+        """() => {
+            window.spoken = [];
+            const heard = (changes) => spoken.push(...changes.map((one) => one.target.nodeName));
+            for (const one of document.querySelectorAll("[role=status], [role=alert]"))
+                new MutationObserver(heard).observe(
+                    one, {characterData: true, childList: true, subtree: true});
+        }"""
+    )
+    control.show(replace(control.shown[GOING], forecast="Verified in about 20 s more."))
+    expect(page.locator("#sentence")).to_contain_text("about 20 s more")
+    assert page.evaluate("spoken") == []
+    control.show(out_of("restoring"))
+    alert = page.locator("#state [role=alert]")
+    expect(alert).to_have_text("rolling-out 103: users are hurt")
+    expect(live).to_have_text("")
+
+
+def test_a_link_that_is_called_a_button_is_pressed_like_one(site, reader_of) -> None:
+    """By Enter and by the space bar."""
+    page = reader_of(site).open(f"/changes/{VERIFIED}")
+    page.get_by_role("button", name="Undo").focus()
+    page.keyboard.press("Space")
+    expect(page.locator("h1")).to_contain_text("Undo 41")
+
+
 def test_a_refusal_is_said_beside_the_button(control: Gallery, site, reader_of) -> None:
     """The reason and the cure stand where the order was given, and stay there."""
     reader = reader_of(site)
@@ -127,6 +199,7 @@ def test_a_lost_connection_is_said_and_heals(control: Gallery, reader_of) -> Non
         page.evaluate("window.sameDocument = true")
     lost = page.locator("#connection")
     expect(lost).to_contain_text(re.compile(r"Not connected: this is \d+ s old"))
+    expect(page.locator("#announced")).to_have_text("Not connected")
     control.show(out_of("verified"))
     with served(control, port):
         expect(page.locator("#sentence")).to_contain_text("operates as designed")

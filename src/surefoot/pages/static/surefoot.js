@@ -3,6 +3,7 @@
 
 const page = document.getElementById("page");
 const connection = document.getElementById("connection");
+const announced = document.getElementById("announced");
 const SILENT_MS = 6000; // three beats: who sleeps longer than that is looked after
 const RETRY_MS = 1500;
 const ARMED_MS = 3000;
@@ -37,11 +38,12 @@ function showTimes(root) {
     const said = shape === "ago" ? `${span(now - at)} ago` : clock(at, shape === "day" || old);
     if (time.textContent !== said) time.textContent = said;
   }
-  const sentence = document.getElementById("sentence");
-  if (sentence && page.dataset.name) document.title = `${page.dataset.name}: ${sentence.textContent}`;
 }
 
 // --- parts ---------------------------------------------------------------------------------------
+
+const byHand = new WeakSet(); // what the reader folded or unfolded
+const isOwn = (node) => Boolean(node.dataset && "own" in node.dataset);
 
 // Makes `old` like `fresh` without replacing what stays: focus, selection, what is typed and what
 // was opened by hand are the reader's. What this script says itself (data-own) is left alone.
@@ -59,15 +61,39 @@ function morph(old, fresh) {
     if (!fresh.hasAttribute(name) && !readers) old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
-    if (name === "open" && old.dataset.toggled) continue;
+    if (name === "open" && byHand.has(old)) continue;
     if (name === "hidden" && "copy" in old.dataset) continue;
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   if (old.isEqualNode(fresh)) return;
-  const before = [...old.childNodes].filter((child) => !(child.dataset && "own" in child.dataset));
-  const after = [...fresh.childNodes].filter((child) => !(child.dataset && "own" in child.dataset));
-  after.forEach((child, at) => (before[at] ? morph(before[at], child) : old.append(child)));
-  before.slice(after.length).forEach((child) => child.remove());
+  morphChildren(old, fresh);
+}
+
+// Children are known by their ids, all others by their order. So what comes or goes beside a form
+// leaves the form alone; and what stays is not moved, for moving it would take its focus away.
+function morphChildren(old, fresh) {
+  const wanted = new Set([...fresh.children].map((child) => child.id));
+  let at = old.firstChild;
+  const step = (gone) => {
+    const passed = at;
+    at = at.nextSibling;
+    if (gone && !isOwn(passed)) passed.remove();
+  };
+  for (const child of [...fresh.childNodes].filter((one) => !isOwn(one))) {
+    while (at && isOwn(at)) step(false);
+    const kept = child.id && [...old.children].find((one) => one.id === child.id);
+    if (kept) {
+      while (at && at !== kept && !(at.id && wanted.has(at.id))) step(true);
+      if (at === kept) step(false);
+      else old.insertBefore(kept, at);
+      morph(kept, child);
+    } else if (at && !at.id && at.nodeName === child.nodeName) {
+      const same = at;
+      step(false);
+      morph(same, child);
+    } else old.insertBefore(child, at);
+  }
+  while (at) step(true);
 }
 
 function part(html) {
@@ -85,8 +111,10 @@ function show(news) {
     else page.append(fresh);
   }
   for (const child of [...page.children]) if (!news.order.includes(child.id)) child.remove();
-  const inOrder = news.order.every((id, at) => page.children[at] && page.children[at].id === id);
-  if (!inOrder) news.order.forEach((id) => page.append(document.getElementById(id)));
+  news.order.forEach((id, at) => {
+    const [wanted, there] = [document.getElementById(id), page.children[at]];
+    if (wanted !== there) page.insertBefore(wanted, there); // what is in its place keeps its focus
+  });
   document.documentElement.dataset.mood = news.mood;
   const icon = document.getElementById("icon");
   icon.href = icon.href.replace(/icon-[a-z]+\.svg.*$/, `icon-${news.mood}.svg`);
@@ -133,14 +161,17 @@ async function again() {
   if (lost && source.readyState === EventSource.CLOSED) listen();
 }
 
+// How old the page is changes each second: it is shown, and only that it grows old is announced.
 function tell() {
-  let said = "";
+  let [said, age] = ["", ""];
   if (lost) {
-    said = `Not connected: this is ${span(Date.now() + skew - shownAt)} old. Trying again.`;
+    said = "Not connected";
+    age = `: this is ${span(Date.now() + skew - shownAt)} old. Trying again.`;
   } else if (Math.abs(skew) > CLOCKS_DIFFER_MS) {
     said = `This browser's clock is ${span(Math.abs(skew))} ${skew > 0 ? "behind" : "ahead of"} the server's; times are the server's.`;
   }
-  if (connection.textContent !== said) connection.textContent = said;
+  if (announced.textContent !== said) announced.textContent = said;
+  if (connection.textContent !== said + age) connection.textContent = said + age;
   connection.hidden = said === "";
 }
 
@@ -157,6 +188,7 @@ setInterval(() => {
 // --- what a reader does --------------------------------------------------------------------------
 
 function ready(root) {
+  if (!navigator.clipboard) return; // over plain http browsers have none
   for (const button of root.querySelectorAll("button.copy")) button.hidden = false;
 }
 
@@ -168,7 +200,10 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => (button.textContent = "Copy"), 1500);
 });
 
-document.addEventListener("toggle", (event) => (event.target.dataset.toggled = "by hand"), true);
+document.addEventListener("click", (event) => {
+  const summary = event.target.closest("summary");
+  if (summary) byHand.add(summary.parentElement);
+});
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
@@ -206,6 +241,12 @@ function say(form, text) {
   }
   said.textContent = text;
 }
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+  event.preventDefault(); // what is called a button is pressed like one
+  event.target.click();
+});
 
 let armedUntil = 0;
 document.addEventListener("keydown", (event) => {
