@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from gallery import Gallery, gallery
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from recorded import Served, served
 
 REQUIRED = "chromium" in os.environ.get("SUREFOOT_REQUIRE", "")
 FOUND = shutil.which("chromium") or shutil.which("chromium-browser")
-ARTEFACTS = os.environ.get("SUREFOOT_SCREENSHOTS")
+expect.set_options(timeout=20_000)  # milliseconds: a busy machine is slow, not wrong
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ behaviour:
 
 seconds, spread     how long an answer takes, and the sigma of its lognormal spread
 errors              the fraction of answers that are 500; checkout_errors counts them on its page
+complains           what it prints for each answer that is 500
 errors_of_customer  the X-Customer that gets nothing but 500
 errors_grow         answers that are 500 grow by this fraction a second, from a minute after `met`
 never_healthy       the health path answers 503
@@ -88,7 +89,11 @@ def answer(path, headers, body):
     COUNTS["error" if failed else "ok"] += 1
     if met_for() >= 0 and "leak_mb" in BEHAVIOUR:
         leak(BEHAVIOUR["leak_mb"])
-    return (500, "no") if failing(headers) else (200, "yes")
+    if not failing(headers):
+        return 200, "yes"
+    if "complains" in BEHAVIOUR:
+        print(BEHAVIOUR["complains"], flush=True)
+    return 500, "no"
 
 
 def leak(megabytes):
