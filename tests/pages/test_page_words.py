@@ -11,7 +11,16 @@ from surefoot.domain.journey import UNSEEN
 from surefoot.engine.status import WaitStatus
 from surefoot.pages.mood import Mood, change_mood, change_word, service_mood
 from surefoot.pages.path import path
-from surefoot.pages.words import LONGEST, Moment, board_line, change_line, plain, seconds
+from surefoot.pages.rendering import render
+from surefoot.pages.words import (
+    LONGEST,
+    Moment,
+    board_line,
+    change_line,
+    plain,
+    seconds,
+    sentence,
+)
 
 RATES = (0.0101, 0.01)
 
@@ -266,3 +275,23 @@ def test_the_path_ends_where_the_change_did() -> None:
     assert now["10 %"] == "now"
     assert now["50 %"] == now["verified"] == "open"
     assert [stop.state for stop in path(STATES["verified"], None)] == ["done"] * 7
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("watching: about 40 s more", "About 40 s more."),
+        ("Verified: errors at most +1 point (95 %)", "Errors at most +1 point (95 %)."),
+        ("errors: 9 of 20 bad, 1 of 90; WORSE", "Errors: 9 of 20 bad, 1 of 90."),
+    ],
+)
+def test_the_word_of_the_verdict_is_said_once(said: str, shown: str) -> None:
+    """It stands in bold before the sentence."""
+    assert sentence(said) == shown
+
+
+def test_a_figure_stays_beside_its_unit() -> None:
+    """A narrow window breaks no line between them."""
+    line = ("10 % for 40 s, 3 min or 2 h. 5 steps",)
+    html = render("board/state.html", line=line, mood=Mood.GOING)
+    assert "10\u00a0% for 40\u00a0s, 3\u00a0min or 2\u00a0h. 5 steps" in html

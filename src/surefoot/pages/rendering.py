@@ -1,6 +1,7 @@
 """Templates into HTML. All is escaped, but what a template itself or a drawing of ours is."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -13,6 +14,7 @@ from surefoot.pages.words import Line, Moment, amount, percent, seconds, sentenc
 __all__ = ["STATIC", "render"]
 
 STATIC = files("surefoot.pages") / "static"
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h)(?!\w))")
 
 
 def render(template: str, **values: object) -> str:
@@ -41,9 +43,10 @@ def _time(utc: datetime, shape: str, shown: str) -> Markup:
 
 
 def _line(line: Line) -> Markup:
-    """A sentence with its moments."""
+    """A sentence with its moments. A figure and its unit stand on one line, however narrow."""
     return Markup("").join(
-        _when(part.at) if isinstance(part, Moment) else escape(_fit(part)) for part in line
+        _when(part.at) if isinstance(part, Moment) else escape(_UNIT.sub("\u00a0", str(_fit(part))))
+        for part in line
     )
 
 

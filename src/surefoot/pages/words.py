@@ -112,7 +112,9 @@ def amount(evidence: float) -> str:
 
 def sentence(said: str) -> str:
     """The same with a capital, without the word of the verdict that stands before it anyway."""
-    said = whole(said.removeprefix("watching: ").removeprefix("inconclusive "))
+    for word in ("watching: ", "inconclusive ", "Verified: "):
+        said = said.removeprefix(word)
+    said = whole(said.removesuffix("; WORSE"))
     return said[:1].upper() + said[1:]
 
 
