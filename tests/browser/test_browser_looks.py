@@ -72,6 +72,20 @@ def test_red_is_seen_by_its_shape(site, reader_of) -> None:
     assert len(set(seen.values())) == len(seen)
 
 
+def test_nothing_is_red_while_users_are_well(site, reader_of) -> None:
+    """The undo has the colour of alarm in one mood alone."""
+    reader = reader_of(site)
+    page = reader.open("/")
+    grounds = {}
+    for number, state in NUMBERS.items():
+        page.goto(f"{reader.base}/changes/{number}")
+        for undo in page.locator(".danger").all():
+            shown = undo.evaluate("one => getComputedStyle(one).backgroundColor")
+            grounds.setdefault(shown, set()).add(state)
+    assert {"restoring", "not_restored"} in grounds.values()
+    assert len(grounds) == 2
+
+
 def test_motion_is_left_out_for_who_asks(site, reader_of) -> None:
     """Nothing moves when the reader's system says so."""
     page = reader_of(site, reduced_motion="reduce").open("/changes/103")
