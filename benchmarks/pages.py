@@ -19,7 +19,7 @@ TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS / "pages"), str(TESTS / "api")]
 
 from gallery import STATES, Gallery, gallery  # noqa: E402 -- the tests' own, found just above
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Page, Response, sync_playwright  # noqa: E402
 from recorded import Served, served  # noqa: E402
 
 PAGES = ("/", "/log", "/services/restored", "/changes/100", "/changes/103", "/changes/108")
@@ -39,13 +39,17 @@ PAINT = """() => new Promise((done) => new PerformanceObserver((list) => {
 def weigh(browser: Browser, base: str, path: str) -> tuple[int, float]:
     """Bytes of a page for a browser that has nothing in store, and seconds to its first paint."""
     with browser.new_context(extra_http_headers=KEY) as context:
-        answers: list[object] = []
-        context.on("response", lambda one: answers.append(one))
+        answers: list[Response] = []
+
+        def keep(answer: Response) -> None:
+            answers.append(answer)
+
+        context.on("response", keep)
         page = context.new_page()
         page.goto(f"{base}{path}")
         painted = page.evaluate(PAINT) / 1000
-        bodies = [one for one in answers if "/live/" not in getattr(one, "url", "")]
-        return sum(len(one.body()) for one in bodies), painted  # type: ignore[attr-defined]
+        weight = sum(len(one.body()) for one in answers if "/live/" not in one.url)
+        return weight, painted
 
 
 KEY = {"Authorization": "Bearer secret-of-ann"}
@@ -84,7 +88,7 @@ def measure(control: Gallery, site: Served, browser: Browser, rounds: int) -> No
         page = context.new_page()
         page.goto(f"{base}/changes/{WATCHED}")
         page.get_by_text("Ann Example", exact=True).first.wait_for()
-        print(said("an event, until it is on the page", [*heard(control, page, 5 * rounds)], "300 ms"))
+        print(said("an event, until it is there", [*heard(control, page, 5 * rounds)], "300 ms"))
 
 
 def main() -> None:
@@ -92,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=11, help="times that each is measured")
     told = parser.parse_args()
-    found = shutil.which("chromium") or sys.exit("There is no Chromium here: apt-get install chromium")
+    found = shutil.which("chromium") or sys.exit("No Chromium: apt-get install chromium")
     control = gallery()
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
     with served(control) as site, sync_playwright() as playwright:
