@@ -66,6 +66,25 @@ async def test_a_hold_keeps_what_is_ready_from_its_first_user(world: World):
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
 
 
+async def test_the_start_of_who_waits_is_an_estimate_that_stands_a_while(world: World):
+    """It is not made anew at each look: many look, and many wait."""
+    await world.open()
+    await world.desk.hold("shop", BO, "a sale is on")
+    waiting = [await world.ship() for _ in range(3)]
+    await world.live(60)
+
+    async def starts() -> list[float | None]:
+        return [(await world.desk.change(one)).expected_start_s for one in waiting[1:]]
+
+    first = await starts()
+    assert first[1] == pytest.approx(2 * first[0], abs=0.2)
+    for _ in range(5):
+        await world.live(1)
+        assert await starts() == first
+    await world.live(10)
+    assert await starts() != first
+
+
 async def test_a_hold_keeps_an_exposed_change_at_its_share(world: World):
     """It is watched and still restored on harm."""
     await world.open()

@@ -1,7 +1,7 @@
 """Where questions about services and changes are answered, of today's and of any that ever was."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from surefoot.domain.change import Change
 from surefoot.domain.errors import NotFound, OutsideFailed
@@ -12,11 +12,12 @@ from surefoot.engine.excerpts import COMPARED, diff_status, output_status
 from surefoot.engine.memory import known
 from surefoot.engine.run import ServiceRun
 from surefoot.engine.status import ChangeStatus, DiffStatus, OutputStatus, ServiceStatus
-from surefoot.engine.telling import change_status, service_status
+from surefoot.engine.telling import change_status, service_status, slot, waits
 from surefoot.ports import LogQuery
 
 __all__ = ["Looker"]
 
+SLOT_KEPT_S = 10.0
 Place = tuple[ServiceRun, Change]
 
 
@@ -27,6 +28,7 @@ class Looker:
         """Take the driver."""
         self.driver = driver
         self.outside = driver.outside
+        self._slots: dict[Hashable, tuple[float, float]] = {}
 
     def run(self, name: str) -> ServiceRun:
         """A service by its name. Raises `NotFound`."""
@@ -115,11 +117,29 @@ class Looker:
                     change,
                     await self._share_of(run, change),
                     until.get((change.service, change.number), live_until((), change)),
+                    self._slot(run, change, now),
                     now,
                 )
                 for run, change in current
             ]
         )
+
+    def _slot(self, run: ServiceRun, change: Change, now: float) -> float:
+        """How long its exposure will take; a while old, and one for all that are judged alike.
+
+        Pages ask each second, of hundreds that wait, in the loop that also watches.
+        """
+        if not waits(run, change):
+            return 0.0
+        plan = change.number if change.number in run.plans else None
+        own = run.manifest_of(change.number).metrics
+        alike = (run.name, plan, own, change.intent.watch, change.intent.expect)
+        known = self._slots.get(alike)
+        if known is None or not 0 <= now - known[0] < SLOT_KEPT_S:
+            fresh = {key: one for key, one in self._slots.items() if now - one[0] < SLOT_KEPT_S}
+            known = now, slot(run, change)
+            self._slots = fresh | {alike: known}
+        return known[1]
 
     async def _share_of(self, run: ServiceRun, change: Change) -> float:
         exposed, live = run.lane.exposed, run.lane.live

@@ -36,7 +36,15 @@ from surefoot.engine.status import (
 )
 from surefoot.ports import NewEntry
 
-__all__ = ["change_status", "entries_of", "next_lines", "service_status", "undo_status"]
+__all__ = [
+    "change_status",
+    "entries_of",
+    "next_lines",
+    "service_status",
+    "slot",
+    "undo_status",
+    "waits",
+]
 
 EXIT = {
     Phase.VERIFIED: 0,
@@ -121,15 +129,23 @@ def _parts(change: Change) -> tuple[tuple[str, PartOf], ...]:
 
 
 def change_status(
-    run: ServiceRun, change: Change, share: float, live_until: float | None, now: float
+    run: ServiceRun,
+    change: Change,
+    share: float,
+    live_until: float | None,
+    slot_s: float,
+    now: float,
 ) -> ChangeStatus:
-    """Everything a person may ask of a change; users left it at `live_until`, if they did."""
+    """Everything a person may ask of a change; users left it at `live_until`, if they did.
+
+    `slot_s` is as `slot` has it, for one that waits.
+    """
     lane = run.lane
     exposure = run.watch.exposure
     watched = exposure is not None and exposure.change == change.number
     reading = exposure.reading if exposure else None
     harm = exposure.harm if exposure and watched else change.harm
-    waiting = change.phase in UNEXPOSED and change in lane.waiting
+    waiting = waits(run, change)
     plan = run.plans.get(change.number)
     return ChangeStatus(
         service=change.service,
@@ -157,7 +173,7 @@ def change_status(
         parts=tuple(_part_status(name, part) for name, part in _parts(change)),
         wait=_wait_status(change),
         position=lane.position(change) if waiting else None,
-        expected_start_s=_expected_start(run, change, now) if waiting else None,
+        expected_start_s=_expected_start(run, change, slot_s, now) if waiting else None,
         share=share,
         steps=change.steps,
         rehearsed_s=change.rehearsed_s,
@@ -181,6 +197,17 @@ def change_status(
         placebo=change.placebo,
         carried_by=change.carried_by,
     )
+
+
+def waits(run: ServiceRun, change: Change) -> bool:
+    """Whether it has a place among those that no user has met yet."""
+    return change.phase in UNEXPOSED and change in run.lane.waiting
+
+
+def slot(run: ServiceRun, change: Change) -> float:
+    """How many seconds a change will probably be exposed before it is verified. Dear to tell."""
+    plan = run.plans.get(change.number) or plan_for(run, change)
+    return min(forecast(plan).verified.half, plan.time_limit)
 
 
 def _before_after(run: ServiceRun, change: Change) -> str:
@@ -311,18 +338,16 @@ def _between(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else round(max(0.0, end - start), 3)
 
 
-def _expected_start(run: ServiceRun, change: Change, now: float) -> float | None:
+def _expected_start(run: ServiceRun, change: Change, slot_s: float, now: float) -> float | None:
     """Seconds until it may meet its first user, if all ahead of it take their forecast time."""
     lane = run.lane
     if not lane.may_go(change):
         return None
-    plan = run.plans.get(change.number) or plan_for(run, change)
-    slot = min(forecast(plan).verified.half, plan.time_limit)
     ahead = lane.position(change) - 1
     left = 0.0
     if lane.exposed and lane.exposed.stamps.exposed_at and not lane.exposed.placebo:
-        left = max(0.0, slot - (now - lane.exposed.stamps.exposed_at))
-    return round(left + ahead * slot, 1)
+        left = max(0.0, slot_s - (now - lane.exposed.stamps.exposed_at))
+    return round(left + ahead * slot_s, 1)
 
 
 def way_back(lane: Lane, change: Change) -> str:
