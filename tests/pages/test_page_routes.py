@@ -82,3 +82,11 @@ def test_without_a_script_a_page_can_stand_still(site: Served) -> None:
     assert refresh not in page
     _, page, _ = site.send("GET", "/changes/0?service=held")
     assert 'href="/changes/0?service=held&amp;still="' in page
+
+
+def test_what_is_old_is_dated_in_previews_too(site: Served, control: Gallery) -> None:
+    """The title of a page of long ago, and the page itself, name the day."""
+    control.shown[52] = replace(STATES["withdrawn"], number=52, service="held", ended_at=1e9)
+    _, page, _ = site.send("GET", "/changes/52")
+    assert "<title>held 52: No user met 52: withdrawn at 2001-09-09 01:46 UTC" in page
+    assert ">2001-09-09 01:46 UTC</time>" in page

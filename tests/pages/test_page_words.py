@@ -179,7 +179,16 @@ def test_no_sentence_is_longer_than_a_glance(because: str, state: str, harmed: i
     """Whatever others wrote into it."""
     change = STATES[state]
     change = replace(change, because=because, harmed=replace(change.harmed, harmed=harmed))
-    assert len(said(change)) <= LONGEST
+    line = change_line(change, service_of(change), RATES)
+    assert len(plain(line, NOW)) <= LONGEST
+    assert len(plain(line, NOW + 7 * 86_400.0)) <= LONGEST
+
+
+def test_a_moment_of_another_day_says_which() -> None:
+    """Who reads of last week, in a chat or without a script, does not take it for today."""
+    line = (Moment(NOW - 60), " and ", Moment(1_000_000_000.0))
+    assert plain(line, NOW) == f"{Moment(NOW - 60)} and 2001-09-09 01:46 UTC"
+    assert plain((Moment(NOW),), NOW + 7 * 86_400.0).startswith("20")
 
 
 @pytest.mark.parametrize("state", STATES)

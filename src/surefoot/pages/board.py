@@ -63,10 +63,11 @@ class BoardPage:
         last = next((one for one in log if one.live_at and not one.placebo), None)
         line = board_line(services, [one.exposed for one in lanes if one.exposed], last)
         mood = lanes[0].mood if lanes else Mood.WAITING
-        parts = {"state": render("board/state.html", line=line, mood=mood)}
+        now = control.now()
+        parts = {"state": render("board/state.html", line=line, mood=mood, now=now)}
         for lane in lanes:
             name = f"lane-{lane.service.name}"
-            parts[name] = render("board/lane.html", lane=lane, id=name)
+            parts[name] = render("board/lane.html", lane=lane, id=name, now=now)
         moves = any(one.exposed or one.waiting for one in lanes)
         pause = IN_MOTION_S if moves else AT_REST_S
         return Page("/", "Surefoot", line, mood, parts, pause)

@@ -75,6 +75,7 @@ class ChangePage:
         order = _TROUBLE if _is_trouble(known) else _PARTS
         values: dict[str, object] = {
             "known": known,
+            "now": self._control.now(),
             "change": change,
             "service": known.service,
             "line": line,

@@ -46,6 +46,7 @@ class LogPage:
             "services": services,
             "outcomes": [str(phase) for phase in Phase],
             "more": more,
+            "now": self._control.now(),
         }
         parts = {part: render(f"log/{part}.html", **values) for part in ("filters", "changes")}
         return Page("", "Log", ("The log of changes",), Mood.SETTLED, parts, AT_REST_S)

@@ -43,5 +43,5 @@ def digests(page: Page) -> dict[str, str]:
 def full(page: Page, reader: Person, now: float, *, still: bool = False) -> str:
     """The whole document for one reader; without a script it loads itself anew unless `still`."""
     has = ",".join(f"{name}:{digest}" for name, digest in digests(page).items())
-    title = plain(page.title)
+    title = plain(page.title, now)
     return render("page.html", page=page, title=title, reader=reader, now=now, has=has, still=still)

@@ -5,7 +5,8 @@ import re
 from datetime import UTC, datetime
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from surefoot.domain.text import clean, span
@@ -22,11 +23,12 @@ def render(template: str, **values: object) -> str:
     return _ENVIRONMENT.get_template(template).render(**values)
 
 
-def _when(at: float, *, day: bool = False) -> Markup:
+@pass_context
+def _when(context: Context, at: float, *, day: bool = False) -> Markup:
     """A moment: in UTC here, in the reader's own time once the script runs; UTC on hover."""
     utc = datetime.fromtimestamp(at, UTC)
-    shown = f"{utc:%Y-%m-%d %H:%M}" if day else f"{utc:%H:%M:%S}"
-    return _time(utc, "day" if day else "", f"{shown} UTC")
+    shown = f"{utc:%Y-%m-%d %H:%M} UTC" if day else Moment(at).seen_at(context["now"])
+    return _time(utc, "day" if day else "", shown)
 
 
 def _ago(at: float) -> Markup:
@@ -42,10 +44,13 @@ def _time(utc: datetime, shape: str, shown: str) -> Markup:
     )
 
 
-def _line(line: Line) -> Markup:
+@pass_context
+def _line(context: Context, line: Line) -> Markup:
     """A sentence with its moments. A figure and its unit stand on one line, however narrow."""
     return Markup("").join(
-        _when(part.at) if isinstance(part, Moment) else escape(_UNIT.sub("\u00a0", str(_fit(part))))
+        _when(context, part.at)
+        if isinstance(part, Moment)
+        else escape(_UNIT.sub("\u00a0", str(_fit(part))))
         for part in line
     )
 

@@ -133,7 +133,7 @@ def frame(page: Page, has: Mapping[str, str], at: float) -> tuple[bytes, bool, d
     news: dict[str, object] = {"at": at}
     if fresh or has.get("head") != now["head"]:
         order = list(page.parts)
-        head = {"title": plain(page.title), "mood": page.mood, "order": order}
+        head = {"title": plain(page.title, at), "mood": page.mood, "order": order}
         news |= head | {"parts": fresh}
     identity = ",".join(f"{name}:{digest}" for name, digest in now.items())
     data = msgspec.json.encode(news)

@@ -27,6 +27,7 @@ class ServicePage:
         (learnt,) = (await control.learn(name)).services
         changes = await control.log(LogQuery(service=name, limit=LAST))
         values = {"lane": lane, "service": service, "learnt": learnt, "changes": changes}
+        values["now"] = control.now()
         parts = {
             part: render(f"service/{part}.html", **values)
             for part in ("state", "orders", "learnt", "changes")

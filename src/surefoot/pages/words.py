@@ -31,6 +31,8 @@ __all__ = [
 LONGEST = 160  # characters of the one sentence
 SUSPICIOUS = 10.0  # of the 100 that *worse* needs
 FAILING = 0.1  # of all requests: nobody calls that well, whatever is usual
+NEARBY_S = 43_200.0  # of a moment nearer than that the day is known
+LONGEST_MOMENT = 20  # characters: "2026-11-23 17:52 UTC"
 _ROUND = 10.0
 MANY = 1e6
 
@@ -45,14 +47,25 @@ class Moment:
         """In UTC, to the second: who reads it without a browser has no other time in common."""
         return f"{datetime.fromtimestamp(self.at, UTC):%H:%M:%S} UTC"
 
+    def seen_at(self, now: float) -> str:
+        """The same as somebody reads it `now`: half a day away and further, with its day."""
+        if abs(now - self.at) < NEARBY_S:
+            return str(self)
+        return f"{datetime.fromtimestamp(self.at, UTC):%Y-%m-%d %H:%M} UTC"
+
 
 Line = tuple[str | Moment, ...]
 Rates = tuple[float, float]  # of bad answers: now, and as usual
 
 
-def plain(line: Line) -> str:
-    """The sentence as text, without what would turn its reading around."""
-    return text.clean("".join(map(str, line)))
+def plain(line: Line, now: float | None = None) -> str:
+    """The sentence as text of that moment, without what would turn its reading around."""
+    return text.clean(
+        "".join(
+            part.seen_at(now) if isinstance(part, Moment) and now is not None else str(part)
+            for part in line
+        )
+    )
 
 
 def seconds(value: float | None) -> str:
@@ -87,13 +100,13 @@ def _shortened(line: Line) -> Line:
     left = LONGEST
     kept: list[str | Moment] = []
     for part in line:
-        said = str(part)
-        if len(said) > left:
+        length = len(part) if isinstance(part, str) else LONGEST_MOMENT
+        if length > left:
             if isinstance(part, str) and left > 1:
                 kept.append(part[: left - 1].rstrip() + "…")
             break
         kept.append(part)
-        left -= len(said)
+        left -= length
     return tuple(kept)
 
 

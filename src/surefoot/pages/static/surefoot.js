@@ -33,9 +33,9 @@ function showTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const old = now - at > 86400000;
+    const far = Math.abs(now - at) > 43200000; // half a day away and further, with its day
     const { shape } = time.dataset;
-    const said = shape === "ago" ? `${span(now - at)} ago` : clock(at, shape === "day" || old);
+    const said = shape === "ago" ? `${span(now - at)} ago` : clock(at, shape === "day" || far);
     if (time.textContent !== said) time.textContent = said;
   }
 }
