@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
+from time import monotonic
 
 import pytest
 from gallery import NOW, STATES, Gallery, gallery
@@ -90,3 +92,22 @@ def test_what_is_old_is_dated_in_previews_too(site: Served, control: Gallery) ->
     _, page, _ = site.send("GET", "/changes/52")
     assert "<title>held 52: No user met 52: withdrawn at 2001-09-09 01:46 UTC" in page
     assert ">2001-09-09 01:46 UTC</time>" in page
+
+
+def test_a_page_that_stands_open_ends_with_its_sign_in(site: Served, control: Gallery) -> None:
+    """Nobody goes on reading whose key was closed: the stream ends within 5 s."""
+    connection = HTTPConnection(*site.address, timeout=20)
+    headers = {"Authorization": "Bearer secret-of-bo"}
+    connection.request("GET", "/live/changes/104", headers=headers)
+    stream = connection.getresponse()
+    assert stream.readline().startswith(b"id: ")
+    closed_at = monotonic()
+    bo = next(key for key, (_, person) in control.keys.items() if person == BO)
+    kept = control.keys.pop(bo)
+    try:
+        while stream.readline() and monotonic() - closed_at < 10.0:
+            pass
+        assert monotonic() - closed_at < 5.0
+    finally:
+        control.keys[bo] = kept
+        connection.close()
