@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: demo test crash check recording lock clean
+.PHONY: demo test crash check recording pictures lock clean
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Surefoot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -37,6 +37,9 @@ check: $(VENV)/.dev  ## format, lint, types, layers
 
 recording: $(VENV)/.runtime  ## docs/demo.svg, from a real run of the demo
 	@$(BIN)/python scripts/record_demo.py
+
+pictures: $(VENV)/.dev  ## docs/pages/, from a real run of the demo in a real browser
+	@$(BIN)/python scripts/picture_pages.py
 
 lock:  ## renew the pinned requirements (needs uv)
 	@printf 'flit_core>=3.11,<4\n' > requirements/.build.in
