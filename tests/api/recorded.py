@@ -325,8 +325,10 @@ class Recorded:
         ]
         return tuple(found[: query.limit])
 
-    async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
-        seen = await self.change(number)
+    async def undo(
+        self, number: int, by: Person, because: str, service: str | None = None
+    ) -> ChangeStatus:
+        seen = await self.change(number, service)
         self._record("undo", because, by, seen.service, number)
         if not seen.final:
             back = [("restoring", 0.0, None), ("restored", 0.0, 10)]
@@ -339,8 +341,10 @@ class Recorded:
             raise NotFound("There is nothing to undo.")
         return await self.undo(max(self.changes), by, because)
 
-    async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
-        seen = await self.change(number)
+    async def accept(
+        self, number: int, by: Person, because: str, service: str | None = None
+    ) -> ChangeStatus:
+        seen = await self.change(number, service)
         self._record("accept", because, by, seen.service, number)
         return replace(_seen(seen, "accepted", 1.0, 40), sentence="Accepted.")
 
@@ -379,15 +383,17 @@ class Recorded:
         )
         return LearntStatus(rate, services)
 
-    async def approve(self, number: int, by: Person) -> ChangeStatus:
-        seen = await self.change(number)
+    async def approve(self, number: int, by: Person, service: str | None = None) -> ChangeStatus:
+        seen = await self.change(number, service)
         if seen.shipper == str(by):
             raise NotAllowed("Nobody approves their own change.", cure="Ask bo@example.org.")
         self._record("approve", None, by, seen.service, number)
         return replace(seen, approved_by=(str(by),))
 
-    async def ask(self, number: int, by: Person, question: str) -> ChangeStatus:
-        seen = await self.change(number)
+    async def ask(
+        self, number: int, by: Person, question: str, service: str | None = None
+    ) -> ChangeStatus:
+        seen = await self.change(number, service)
         self._record("ask", question, by, seen.service, number)
         return replace(seen, asked=(f"{by.name}: {question}",))
 

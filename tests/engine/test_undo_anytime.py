@@ -4,7 +4,7 @@ import pytest
 from engine_world import BO, CY, World
 
 from surefoot.domain.change import Cause
-from surefoot.domain.errors import Refused
+from surefoot.domain.errors import NotFound, Refused
 from surefoot.domain.lifecycle import Phase
 from surefoot.ports import Finished
 
@@ -22,6 +22,21 @@ async def test_what_is_withdrawn_is_not_checked_any_further(world: World):
     assert not world.run().jobs
     await world.live(120)
     assert (await world.ledger(number))[-1].kind == "withdrawn"
+
+
+async def test_undoing_a_first_release_undoes_nothing_beside_it(world: World):
+    """Each service has its 0, told by the service; what is exposed upon it is not meant."""
+    await world.open()
+    await world.open("store", port=8081)
+    number = await world.ship()
+    await world.until_phase(number, Phase.ROLLING_OUT, within=60)
+    with pytest.raises(NotFound, match="Several services have a 0"):
+        await world.desk.undo(0, BO, "")
+    with pytest.raises(Refused, match="no release before 0"):
+        await world.desk.undo(0, BO, "", "shop")
+    assert world.change(number).undo is None
+    await world.live(5)
+    assert world.share(number) > 0
 
 
 @pytest.mark.parametrize("phase", [Phase.GETTING_READY, Phase.QUEUED])

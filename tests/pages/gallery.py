@@ -15,6 +15,7 @@ from time import time
 from recorded import ANN, BO, FIRST, Recorded, _service
 
 from surefoot.analysis.replay import Judged, Replay
+from surefoot.domain.change import Person
 from surefoot.domain.errors import NotFound
 from surefoot.domain.verdict import Level
 from surefoot.engine.status import (
@@ -255,7 +256,8 @@ class Gallery(Recorded):
         return time()
 
     async def change(self, number: int, service: str | None = None) -> ChangeStatus:
-        del service
+        if number == 0 and service is None:
+            raise NotFound("Several services have a 0.", cure="Name one with --service.")
         if number >= 2**63:
             raise OverflowError("Python int too large to convert to SQLite INTEGER")
         if number not in self.shown:
@@ -275,18 +277,15 @@ class Gallery(Recorded):
         asked = [one for one in newest if query.until is None or one.proposed_at <= query.until]
         return tuple(asked[: query.limit])
 
-    async def undo_service(self, service: str, by, because: str) -> ChangeStatus:
-        del by, because
-        self.orders.append(("undo_service", service))
-        return next(one for one in self.shown.values() if one.service == service)
-
-    async def undo(self, number: int, by, because: str) -> ChangeStatus:
-        change = await self.change(number)
+    async def undo(
+        self, number: int, by: Person, because: str, service: str | None = None
+    ) -> ChangeStatus:
+        change = await self.change(number, service)
         self._record("undo", because, by, change.service, number)
         if change.phase in {"rolling_out", "verifying"}:
             over = {"number": number, "service": change.service, "why": change.why}
             self.show(replace(STATES["undone"], **over))
-        return await self.change(number)
+        return await self.change(number, service)
 
 
 def gallery() -> Gallery:

@@ -36,14 +36,27 @@ def test_what_is_not_there_is_said_so(site: Served, path: str) -> None:
     assert "<h1>" in page
 
 
-def test_undoing_a_first_release_means_that_of_its_service(site: Served, control: Gallery) -> None:
-    """Number 0 alone would not tell which."""
-    control.shown[0] = replace(STATES["getting_ready"], number=0, service="held")
+@pytest.mark.parametrize(
+    ("order", "form"),
+    [
+        ("undo", b"because=odd"),
+        ("accept", b"because=odd"),
+        ("ask", b"question=odd"),
+        ("approve", b""),
+    ],
+)
+def test_an_order_on_a_first_release_means_that_of_its_service(
+    site: Served, control: Gallery, order: str, form: bytes
+) -> None:
+    """Number 0 alone would not tell which; and nothing else of that service is meant."""
+    control.shown[0] = replace(STATES["getting_ready"], number=0, service="held", shipper=str(BO))
     _, page, _ = site.send("GET", "/changes/0?service=held")
-    assert "surefoot undo --service held" in page
-    status, _, answer = site.send("POST", "/changes/0/undo?service=held", b"", headers=FORM)
+    assert "surefoot undo 0 --service held" in page
+    assert site.send("POST", f"/changes/0/{order}", form, headers=FORM)[0] == 404
+    status, _, answer = site.send("POST", f"/changes/0/{order}?service=held", form, headers=FORM)
     assert (status, answer.getheader("Location")) == (303, "/changes/0?service=held")
-    assert control.orders[-1] == ("undo_service", "held")
+    assert control.orders[-1][0] == order
+    assert control.ledger[-1].change == 0
 
 
 def test_what_came_before_is_found_however_much_came_since(site: Served, control: Gallery) -> None:

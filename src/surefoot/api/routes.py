@@ -29,6 +29,7 @@ from surefoot.api.wire import (
     TokenFor,
     Tokens,
     TokenView,
+    Undo,
     WhichService,
 )
 from surefoot.domain.change import Intent, Person
@@ -147,9 +148,10 @@ async def _change(call: Call[WhichService]) -> ChangeStatus:
     return await call.control.change(call.number, call.asked.service)
 
 
-async def _undo(call: Call[Said]) -> ChangeStatus:
+async def _undo(call: Call[Undo]) -> ChangeStatus:
     """Undo this change."""
-    return await call.control.undo(call.number, call.by, call.asked.because)
+    asked = call.asked
+    return await call.control.undo(call.number, call.by, asked.because, asked.service)
 
 
 async def _accept(call: Call[Reason]) -> ChangeStatus:
@@ -258,7 +260,7 @@ ROUTES: tuple[Operation[Any], ...] = (
     Operation("GET", "/v1/learn", WhichService, LearntStatus, _learn),
     Operation("GET", "/v1/changes", LogAsked, Changes, _log),
     Operation("GET", _CHANGE, WhichService, ChangeStatus, _change),
-    Operation("POST", f"{_CHANGE}/undo", Said, ChangeStatus, _undo),
+    Operation("POST", f"{_CHANGE}/undo", Undo, ChangeStatus, _undo),
     Operation("POST", f"{_CHANGE}/accept", Reason, ChangeStatus, _accept),
     Operation("POST", f"{_CHANGE}/approve", Nothing, ChangeStatus, _approve),
     Operation("POST", f"{_CHANGE}/ask", Question, ChangeStatus, _ask),

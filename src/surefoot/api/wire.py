@@ -37,6 +37,7 @@ __all__ = [
     "TokenFor",
     "TokenView",
     "Tokens",
+    "Undo",
     "WhichService",
 ]
 
@@ -99,6 +100,12 @@ class Said(Struct, forbid_unknown_fields=True, frozen=True):
     """An order that never waits for a reason, and keeps one when it is given."""
 
     because: Line = ""
+
+
+class Undo(Said, forbid_unknown_fields=True, frozen=True):
+    """An order to undo a change; of number 0 the service must be named."""
+
+    service: Line | None = None
 
 
 class Down(Struct, forbid_unknown_fields=True, frozen=True):

@@ -40,7 +40,8 @@ def undo(
             service = the_service(asked, service)
             raw = asked.post(f"/v1/services/{service}/undo", {"because": because})
         else:
-            raw = asked.post(f"/v1/changes/{number}/undo", {"because": because})
+            named = {"service": service} if service else {}  # older daemons know no such key
+            raw = asked.post(f"/v1/changes/{number}/undo", {"because": because, **named})
         change = view(raw, ChangeView)
         if change.undo.possible and not detach:
             return _until_restored(asked, change, as_json=as_json)

@@ -50,7 +50,11 @@ class SignIn:
 
 
 class Control(Protocol):
-    """Every order carries the person of the token. Refusals raise `SurefootError`s."""
+    """Every order carries the person of the token. Refusals raise `SurefootError`s.
+
+    A change is known by its number, but for 0: each service may have one, so that `service` names
+    which.
+    """
 
     def health(self) -> Health:
         """Who answers."""
@@ -79,13 +83,17 @@ class Control(Protocol):
     async def log(self, query: LogQuery) -> tuple[ChangeStatus, ...]:
         """Changes, newest first."""
 
-    async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
+    async def undo(
+        self, number: int, by: Person, because: str, service: str | None = None
+    ) -> ChangeStatus:
         """Give the service back; a second undo says that there is nothing to undo."""
 
     async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
         """As `undo`, for what is exposed, else live, in this service."""
 
-    async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
+    async def accept(
+        self, number: int, by: Person, because: str, service: str | None = None
+    ) -> ChangeStatus:
         """Answer for a change that the evidence could not decide."""
 
     async def hold(
@@ -104,10 +112,12 @@ class Control(Protocol):
     async def learn(self, service: str | None = None) -> LearntStatus:
         """What was learnt of this service, or of each."""
 
-    async def approve(self, number: int, by: Person) -> ChangeStatus:
+    async def approve(self, number: int, by: Person, service: str | None = None) -> ChangeStatus:
         """Say yes to this very diff. Never one's own."""
 
-    async def ask(self, number: int, by: Person, question: str) -> ChangeStatus:
+    async def ask(
+        self, number: int, by: Person, question: str, service: str | None = None
+    ) -> ChangeStatus:
         """Ask the author something; the review stays open."""
 
     async def reviews(self, by: Person) -> tuple[ChangeStatus, ...]:

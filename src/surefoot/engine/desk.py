@@ -47,7 +47,6 @@ from surefoot.ports import NewEntry, Saved, ServiceRecord
 
 __all__ = ["Desk"]
 
-HEARD_MAX = 1000
 JUST_RESTORED_S = 60.0
 
 
@@ -201,9 +200,11 @@ class Desk(Answers):
 
     # --- orders on a change --------------------------------------------------------------------
 
-    async def undo(self, number: int, by: Person, because: str) -> ChangeStatus:
+    async def undo(
+        self, number: int, by: Person, because: str, service: str | None = None
+    ) -> ChangeStatus:
         """Give the service back; a second undo says that there is nothing to undo."""
-        run, change = await self.look.find(number)
+        run, change = await self.look.find(number, service)
         return await self._undo(run, _ridden(run, change), by, because)
 
     async def undo_service(self, service: str, by: Person, because: str) -> ChangeStatus:
@@ -259,9 +260,11 @@ class Desk(Answers):
         entry = self._entry(run.name, change.number, "undo", says, by)
         self.driver.order_late(run, Saved(changes=(change,), entries=(entry,)))
 
-    async def accept(self, number: int, by: Person, because: str) -> ChangeStatus:
+    async def accept(
+        self, number: int, by: Person, because: str, service: str | None = None
+    ) -> ChangeStatus:
         """Answer for a change that the evidence could not decide."""
-        run, change = await self.look.find(number)
+        run, change = await self.look.find(number, service)
         change = _ridden(run, change)
         number = change.number
         if not because.strip():
@@ -283,9 +286,9 @@ class Desk(Answers):
             await self._write(run, replace(change, accept=order), "accept", says, by)
         return await self.look.status(run, change)
 
-    async def approve(self, number: int, by: Person) -> ChangeStatus:
+    async def approve(self, number: int, by: Person, service: str | None = None) -> ChangeStatus:
         """Say yes to this very diff. Never one's own."""
-        run, change = await self.look.find(number)
+        run, change = await self.look.find(number, service)
         async with run.turn:
             change = await self.look.now(run, change)
             self._may_review(run, change, by)
@@ -300,9 +303,11 @@ class Desk(Answers):
             await self._write(run, approved, "approved", f"{by.name} approves {number}.", by)
         return await self.look.status(run, change)
 
-    async def ask(self, number: int, by: Person, question: str) -> ChangeStatus:
+    async def ask(
+        self, number: int, by: Person, question: str, service: str | None = None
+    ) -> ChangeStatus:
         """Ask the author something; the review stays open."""
-        run, change = await self.look.find(number)
+        run, change = await self.look.find(number, service)
         async with run.turn:
             change = await self.look.now(run, change)
             self._may_review(run, change, by)

@@ -47,9 +47,14 @@ def _reason(fields: Given, name: str) -> str:
     return text
 
 
+def _service(request: Request) -> str | None:
+    """Which service's, where a page names it: number 0 is each service's adopted release."""
+    return request.query_params.get("service")
+
+
 def _of_change(request: Request) -> str:
-    """Where the change's page is: number 0 is each service's adopted release."""
-    service = request.query_params.get("service")
+    """Where the change's page is."""
+    service = _service(request)
     named = f"?service={quote(service, safe='')}" if service else ""
     return f"/changes/{request.path_params['number']}{named}"
 
@@ -60,28 +65,26 @@ def _of_service(request: Request) -> str:
 
 async def _undo(control: Control, request: Request, fields: Given) -> str:
     number, because = request.path_params["number"], fields.get("because", "").strip()
-    service = request.query_params.get("service")
-    if number == 0 and service:  # each service may have one: the service tells which is meant
-        await control.undo_service(service, request.user, because)
-    else:
-        await control.undo(number, request.user, because)
+    await control.undo(number, request.user, because, _service(request))
     return _of_change(request)
 
 
 async def _accept(control: Control, request: Request, fields: Given) -> str:
     because = _reason(fields, "because")
-    await control.accept(request.path_params["number"], request.user, because)
+    number, service = request.path_params["number"], _service(request)
+    await control.accept(number, request.user, because, service)
     return _of_change(request)
 
 
 async def _approve(control: Control, request: Request, _fields: Given) -> str:
-    await control.approve(request.path_params["number"], request.user)
+    await control.approve(request.path_params["number"], request.user, _service(request))
     return _of_change(request)
 
 
 async def _ask(control: Control, request: Request, fields: Given) -> str:
     question = _reason(fields, "question")
-    await control.ask(request.path_params["number"], request.user, question)
+    number, service = request.path_params["number"], _service(request)
+    await control.ask(number, request.user, question, service)
     return _of_change(request)
 
 
@@ -122,7 +125,7 @@ ORDERS_ON_SERVICES: Mapping[str, Order] = {
 async def confirm_undo(control: Control, request: Request) -> Page:
     """Whether a change that is not half way out is really meant. Raises `NotFound`."""
     number = request.path_params["number"]
-    change = await control.change(number, request.query_params.get("service"))
+    change = await control.change(number, _service(request))
     back = _of_change(request)
     action = back.replace(f"/changes/{number}", f"/changes/{number}/undo", 1)
     return _confirm(change.undo.says, change.sentence, action, back)

@@ -9,7 +9,6 @@ from surefoot.pages.words import percent
 
 __all__ = ["Stop", "path"]
 
-_BEFORE = {"proposed", "getting_ready", "queued"}
 _OUT = {"rolling_out", "verifying"}
 _LIVE = {"verified", "accepted", "adopted"}
 _BACK = {"restoring", "not_restored", "restored"}
