@@ -17,6 +17,7 @@ from surefoot.analysis.ticks import Arm
 from surefoot.analysis.words import margin_in_words
 from surefoot.domain.text import span
 from surefoot.domain.verdict import Word
+from surefoot.drawing.figures import amount
 from surefoot.drawing.markup import plain, text
 from surefoot.drawing.series import Point, meaning
 
@@ -31,7 +32,6 @@ _APART = 28  # two labels of two lines each
 _TIMES = 4  # at most so many on the axis
 _ROUND = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 _BEYOND = 1.15  # how far above what is needed evidence is drawn
-MANY = 1e6  # evidence of which further digits say no more
 _CALM = 0.1  # of what *worse* needs: below it nothing speaks against a metric
 _IMMENSE = 1e300  # what a service may claim of itself, but nobody can draw
 _LETTER = 6.2  # the width of one, about
@@ -135,11 +135,11 @@ def _evidence_chart(
     needed, proof = 1 / plan.alpha_worse, 1 / plan.alpha_ok
     last = course.stretches[-1]
     lines = [_grown("against", last.evidence, needed, [(s.end, s.evidence) for s in stretches])]
-    says = f"against the change {_amount(last.evidence)}, where {needed:,.0f} means worse"
+    says = f"against the change {amount(last.evidence)}, where {needed:,.0f} means worse"
     if course.last is not None and course.last.ok:
         lines.append(_grown("for", last.proof, proof, [(s.end, s.proof) for s in stretches]))
         says += (
-            f"; for it {_amount(last.proof)}, where {proof:,.3g} is enough, in the required metric"
+            f"; for it {amount(last.proof)}, where {proof:,.3g} is enough, in the required metric"
             " that has least"
         )
     decided = course.decided
@@ -156,17 +156,8 @@ def _grown(kind: str, now: float, needed: float, course: Sequence[tuple[float, f
         return min(log(max(value, 1.0)) / max(log(needed), 1e-9), _BEYOND)
 
     points = [(at, part(value), part(value), part(value)) for at, value in course]
-    said = f"{_amount(now)} of {needed:,.3g}" if 1 < now < needed else _amount(now)
+    said = f"{amount(now)} of {needed:,.3g}" if 1 < now < needed else amount(now)
     return _Line(kind, f"{kind} it", said, [(0.0, 0.0, 0.0, 0.0), *points])
-
-
-def _amount(evidence: float) -> str:
-    """Rounded down: what is not yet enough does not read as enough."""
-    if evidence <= 1:
-        return "none"
-    if evidence >= MANY:
-        return ">1 million"
-    return f"{floor(evidence):,}" if evidence >= 10 else f"{floor(evidence * 10) / 10:.1f}"  # noqa: PLR2004 -- below ten the tenth matters
 
 
 # --- a metric ------------------------------------------------------------------------------------

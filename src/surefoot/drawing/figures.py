@@ -1,10 +1,12 @@
-"""Figures as people say them: durations, shares, ratios."""
+"""Figures as people say them: durations, shares, ratios, evidence."""
 
-from math import inf
+from math import floor, inf
 
 from surefoot.domain import text
 
-__all__ = ["percent", "span", "times"]
+__all__ = ["amount", "percent", "span", "times"]
+
+MANY = 1e6  # evidence of which further digits say no more
 
 
 def span(seconds: float | None) -> str:
@@ -20,6 +22,15 @@ def percent(part: float) -> str:
     """A share or a rate: "10 %", "0.8 %"."""
     value = 100 * part
     return f"{value:.0f} %" if value >= 10 or value == int(value) else f"{value:.1f} %"  # noqa: PLR2004 -- two digits say enough
+
+
+def amount(evidence: float) -> str:
+    """Evidence, as an e-value, rounded down: what is not yet enough does not read as enough."""
+    if evidence <= 1:
+        return "none"
+    if evidence >= MANY:
+        return ">1 million"
+    return f"{floor(evidence):,}" if evidence >= 10 else f"{floor(evidence * 10) / 10:.1f}"  # noqa: PLR2004 -- below ten the tenth matters
 
 
 def times(ratio: tuple[float | None, float | None]) -> str:

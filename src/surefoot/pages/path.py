@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from surefoot.analysis.replay import Judged
+from surefoot.drawing.figures import percent
 from surefoot.engine.status import ChangeStatus
-from surefoot.pages.words import percent
 
 __all__ = ["Stop", "path"]
 

@@ -10,7 +10,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from surefoot.domain.text import clean, span
-from surefoot.pages.words import Line, Moment, amount, percent, seconds, sentence, whole
+from surefoot.drawing.figures import amount, percent
+from surefoot.pages.words import Line, Moment, seconds, sentence, whole
 
 __all__ = ["STATIC", "render"]
 

@@ -6,10 +6,10 @@ Times stand in a sentence as `Moment`s: each face shows them in its reader's own
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import floor
 
 from surefoot.domain import text
 from surefoot.domain.journey import UNSEEN
+from surefoot.drawing.figures import percent
 from surefoot.engine.status import ChangeStatus, ServiceStatus, VerdictStatus, WaitStatus
 from surefoot.pages.mood import Mood, service_mood
 
@@ -18,10 +18,8 @@ __all__ = [
     "Line",
     "Moment",
     "Rates",
-    "amount",
     "board_line",
     "change_line",
-    "percent",
     "plain",
     "seconds",
     "sentence",
@@ -34,7 +32,6 @@ FAILING = 0.1  # of all requests: nobody calls that well, whatever is usual
 NEARBY_S = 43_200.0  # of a moment nearer than that the day is known
 LONGEST_MOMENT = 20  # characters: "2026-11-23 17:52 UTC"
 _ROUND = 10.0
-MANY = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +74,6 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f} s" if value < _ROUND else text.span(value)
 
 
-def percent(part: float) -> str:
-    """A share or a rate: "10 %", "0.8 %"."""
-    value = 100 * part
-    return f"{value:.0f} %" if value >= _ROUND or value == int(value) else f"{value:.1f} %"
-
-
 def change_line(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
     """The one sentence of a change: are users hurt now, what was done, what comes next and when.
 
@@ -114,13 +105,6 @@ def whole(said: str) -> str:
     """A clause as a sentence: with a full stop, and at most one."""
     said = " ".join(said.split())
     return said if not said or said[-1] in ".!?…" else f"{said}."
-
-
-def amount(evidence: float) -> str:
-    """An amount of evidence, rounded down: what is not yet enough does not read as enough."""
-    if evidence >= MANY:
-        return "over a million"
-    return f"{floor(evidence):,}" if evidence >= _ROUND else f"{floor(evidence * 10) / 10:.1f}"
 
 
 def sentence(said: str) -> str:
