@@ -13,7 +13,7 @@ from recorded import ANN, BO
 
 from surefoot.domain.errors import OutsideFailed
 from surefoot.pages.change import ChangePage
-from surefoot.pages.page import Page, digests
+from surefoot.pages.page import Page
 from surefoot.pages.presence import Presence
 from surefoot.pages.rooms import BEAT_S, COALESCED_S, Rooms, frame, known
 
@@ -114,7 +114,7 @@ async def test_a_frame_holds_only_what_the_reader_lacks() -> None:
     control = showing()
     page = ChangePage(control, Presence())
     old = await page.make(41)
-    sent, fresh, has = frame(old, digests(old), 7.0)
+    sent, fresh, has = frame(old, old.digests, 7.0)
     assert news(sent) == {"at": 7.0}
     assert not fresh
     control.show(replace(STATES["rolling_out"], share=0.5))
@@ -130,7 +130,7 @@ async def test_a_reader_goes_on_where_the_connection_was_lost() -> None:
     page = await ChangePage(showing(), Presence()).make(41)
     sent, _, _ = frame(page, {}, 1.0)
     identity = sent.partition(b"\n")[0].removeprefix(b"id: ").decode()
-    assert known(identity) == digests(page)
+    assert known(identity) == page.digests
     assert known("nonsense,a:b") == {"a": "b"}
 
 

@@ -3,18 +3,19 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from surefoot.domain.change import Person
 from surefoot.pages.mood import Mood
 from surefoot.pages.rendering import render
 from surefoot.pages.words import Line, plain
 
-__all__ = ["Page", "digests", "full"]
+__all__ = ["Page", "full"]
 
-DIGEST = 8  # hexadecimal digits: it tells a part from itself a moment ago, nothing more
+DIGEST_BYTES = 4  # it tells a part from itself a moment ago, nothing more
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the digests are kept once they were asked for
 class Page:
     """A page as of one moment, the same for all who look at it.
 
@@ -29,19 +30,19 @@ class Page:
     parts: Mapping[str, str]
     pause_s: float
 
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """What tells each part from what it was; the title and the mood are one more."""
+        head = f"{self.mood} {plain(self.title)} {' '.join(self.parts)}"
+        return {name: _digest(text) for name, text in {"head": head, **self.parts}.items()}
 
-def digests(page: Page) -> dict[str, str]:
-    """What tells each part from what it was; the title and the mood are one more."""
-    head = f"{page.mood} {plain(page.title)} {' '.join(page.parts)}"
-    known = {"head": head, **page.parts}
-    return {
-        name: hashlib.blake2s(text.encode(), digest_size=DIGEST // 2).hexdigest()
-        for name, text in known.items()
-    }
+
+def _digest(text: str) -> str:
+    return hashlib.blake2s(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def full(page: Page, reader: Person, now: float, *, still: bool = False) -> str:
     """The whole document for one reader; without a script it loads itself anew unless `still`."""
-    has = ",".join(f"{name}:{digest}" for name, digest in digests(page).items())
+    has = ",".join(f"{name}:{digest}" for name, digest in page.digests.items())
     title = plain(page.title, now)
     return render("page.html", page=page, title=title, reader=reader, now=now, has=has, still=still)

@@ -17,7 +17,7 @@ import msgspec
 
 from surefoot.domain.errors import SurefootError
 from surefoot.engine.control import Control
-from surefoot.pages.page import Page, digests
+from surefoot.pages.page import Page
 from surefoot.pages.words import plain
 
 __all__ = ["BEAT_S", "COALESCED_S", "Rooms", "frame", "known"]
@@ -122,13 +122,13 @@ def known(has: str) -> dict[str, str]:
     return {name: digest for name, _, digest in pairs}
 
 
-def frame(page: Page, has: Mapping[str, str], at: float) -> tuple[bytes, bool, dict[str, str]]:
+def frame(page: Page, has: Mapping[str, str], at: float) -> tuple[bytes, bool, Mapping[str, str]]:
     """What a reader who `has` this is sent, whether it holds news, and what the reader has then.
 
     It is a server-sent event; without news a beat, which tells the time `at` and that somebody is
     there.
     """
-    now = digests(page)
+    now = page.digests
     fresh = {name: page.parts[name] for name in page.parts if has.get(name) != now[name]}
     news: dict[str, object] = {"at": at}
     if fresh or has.get("head") != now["head"]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
 
 from starlette.exceptions import HTTPException
@@ -127,7 +127,9 @@ class _Pages:
         return streamed
 
     async def _frames(self, request: Request, make: Make) -> AsyncIterator[bytes]:
-        has = known(request.headers.get("last-event-id") or request.query_params.get("has", ""))
+        has: Mapping[str, str] = known(
+            request.headers.get("last-event-id") or request.query_params.get("has", "")
+        )
         number, service = request.path_params.get("number"), request.query_params.get("service")
         here = nullcontext() if number is None else self._presence.of(number, request.user, service)
         loop, sent_at = asyncio.get_running_loop(), 0.0
