@@ -1,23 +1,12 @@
 """What the edge refuses before anything is read: size, type, other sites, what does not fit."""
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
-from recorded import Recorded, Served, served
+from recorded import Recorded, Served
 
 from surefoot.api.edge import LARGEST_BODY
-
-
-@pytest.fixture
-def control() -> Recorded:
-    return Recorded()
-
-
-@pytest.fixture
-def api(control: Recorded) -> Iterator[Served]:
-    with served(control) as address:
-        yield address
 
 
 def raw(api: Served, sent: bytes, pieces: Iterable[bytes] = ()) -> tuple[bytes, int]:

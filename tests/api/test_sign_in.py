@@ -1,30 +1,18 @@
 """In and out by a browser: links, cookies, and what the pages of the doorstep hold."""
 
 import re
-from collections.abc import Iterator
 from http.cookies import Morsel, SimpleCookie
 
 import pytest
-from recorded import Recorded, Served, served
+from recorded import Recorded, Served
 
 from surefoot.api.app import create_app
 from surefoot.api.session import SessionCookie
 
 POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-
-
-@pytest.fixture
-def control() -> Recorded:
-    return Recorded()
-
-
-@pytest.fixture
-def api(control: Recorded) -> Iterator[Served]:
-    with served(control) as address:
-        yield address
 
 
 def code(api: Served, kind: str = "browser") -> str:
