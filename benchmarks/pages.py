@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "pages"), str(TESTS / "api")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "pages"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "api"))
 
-from gallery import STATES, Gallery, gallery  # noqa: E402 -- the tests' own, found just above
-from playwright.sync_api import Browser, Page, Response, sync_playwright  # noqa: E402
-from recorded import Served, served  # noqa: E402
+from gallery import STATES, Gallery, gallery
+from playwright.sync_api import Browser, Page, Response, sync_playwright
+from recorded import Served, served
 
 PAGES = ("/", "/log", "/services/restored", "/changes/100", "/changes/103", "/changes/108")
 WATCHED = 103
