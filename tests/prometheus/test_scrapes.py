@@ -198,6 +198,8 @@ def test_not_a_number_is_missing():
     st.floats(0, 9.9),
 )
 @example([], {3, 4, 5, 6}, 0.005)  # 50 s apart, and a rounding
+@example([1060.0], {3, 5}, 0.0)  # as many gaps as not, on the first page
+@example([1085.0], {3, 5, 7}, 0.0)  # more gaps than not
 def test_ticks_do_not_depend_on_the_pages(cuts, missed, phase):
     """However the time is cut into pages, as in following, the rows are those of one look."""
     full = counting(Arm.CANARY, range(10, 34), start=1000 + phase)

@@ -24,6 +24,7 @@ __all__ = ["Scrapes", "Seen"]
 
 PATIENCE_CELLS = 5
 WAITING_S = 1200.0  # of one arm, while the other is waited for
+MISSED = 1.5  # of what is usual: a gap that is longer holds a scrape that was missed
 KNOWN_INTERVALS = 1.5  # an instance seen for so long would have shown a series that was there
 
 Labels = frozenset[tuple[str, str]]
@@ -205,7 +206,7 @@ class Scrapes:
                 times.setdefault(key, []).extend(ordered)
                 apart = [later - one for one, later in pairwise(ordered)]
                 if apart:
-                    steps.setdefault(key, []).append(median(apart))
+                    steps.setdefault(key, []).append(_usual(apart))
         if {arm for arm, _, _ in steps} != set(Arm):
             return
         interval = round(max(median(found) for found in steps.values()), 3)
@@ -324,3 +325,9 @@ def _in_both(labels: Mapping[str, str]) -> BadEvidence:
         f"--canary and --baseline both select {{{named}}}.",
         cure="Give each arm matchers that the other's series do not meet.",
     )
+
+
+def _usual(apart: Sequence[float]) -> float:
+    """What is usual of these gaps: a scrape that was missed only makes one longer."""
+    short = sorted(apart)[len(apart) // 4]
+    return median([gap for gap in apart if gap < MISSED * short])
