@@ -24,7 +24,7 @@ demo: $(VENV)/.runtime  ## three changes, live: verified, restored, fixed
 	@$(BIN)/surefoot demo $(ARGS)
 
 test: check  ## the static checks, then every test
-	@$(BIN)/pytest -n 6 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 crash: $(VENV)/.dev  ## kill, freeze, fill and lock everything, for half an hour
 	@$(BIN)/python tests/crash $(ARGS)
