@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 from recorded import Served, served
 
 PAGES = ("/", "/log", "/services/restored", "/changes/100", "/changes/103", "/changes/108")
+A_WORD = "data:text/html,<p>word"  # what the browser alone takes
 WATCHED = 103
 HEARD = """(wanted) => new Promise((done) => {
     const look = () => document.getElementById("state").textContent.includes(wanted)
@@ -36,7 +37,7 @@ PAINT = """() => new Promise((done) => new PerformanceObserver((list) => {
 }).observe({type: "paint", buffered: true}))"""
 
 
-def weigh(browser: Browser, base: str, path: str) -> tuple[int, float]:
+def weigh(browser: Browser, address: str) -> tuple[int, float]:
     """Bytes of a page for a browser that has nothing in store, and seconds to its first paint."""
     with browser.new_context(extra_http_headers=KEY) as context:
         answers: list[Response] = []
@@ -46,7 +47,7 @@ def weigh(browser: Browser, base: str, path: str) -> tuple[int, float]:
 
         context.on("response", keep)
         page = context.new_page()
-        page.goto(f"{base}{path}")
+        page.goto(address)
         painted = page.evaluate(PAINT) / 1000
         weight = sum(len(one.body()) for one in answers if "/live/" not in one.url)
         return weight, painted
@@ -79,8 +80,10 @@ def measure(control: Gallery, site: Served, browser: Browser, rounds: int) -> No
     """Print one line for each page, and one for what happens."""
     base = "http://{}:{}".format(*site.address)
     print(f"{'page, first paint':<34} median    p90   most")
+    paints = [weigh(browser, A_WORD)[1] for _ in range(rounds)]
+    print(said("one word, for comparison", paints, ""))
     for path in PAGES:
-        weighed = [weigh(browser, base, path) for _ in range(rounds)]
+        weighed = [weigh(browser, f"{base}{path}") for _ in range(rounds)]
         kilobytes = max(weight for weight, _ in weighed) / 1000
         paints = [painted for _, painted in weighed]
         print(said(f"{path} ({kilobytes:.0f} kB)", paints, "under 300 ms, 100 kB"))

@@ -16,7 +16,7 @@ from surefoot.analysis.ticks import Fact
 from surefoot.drawing.charts import METRICS, POINTS, Chart, charts
 
 CORPUS = sorted((Path(__file__).parents[1] / "corpus").glob("*.jsonl.gz"))
-CSS = Path(surefoot.__file__).parent / "pages" / "static" / "charts.css"
+CSS = Path(surefoot.__file__).parent / "pages" / "static" / "surefoot.css"
 LARGEST = 4_300  # bytes for a metric
 GUARD = {"p": 0.01, "phi": 1, "margin_ratio": 2, "margin_points": 1}
 HOSTILE = '</title><script>alert("1")</script>&\x1b]0;\u202e' + "x" * 400
@@ -264,5 +264,5 @@ def test_every_class_has_its_rule():
     """No part of a picture is left without a colour, and no rule without a part."""
     drawn = chain.from_iterable(charts(recorded(file)) for file in CORPUS)
     used = {one.get("class") for chart in drawn for one in parsed(chart).iter()} - {None}
-    rules = re.sub(r"/\*.*?\*/", "", CSS.read_text())
+    rules = " ".join(re.findall(r"^ *(\.chart\b.*?){", CSS.read_text(), re.MULTILINE))
     assert set(re.findall(r"\.([a-z][a-z-]*)", rules)) == used

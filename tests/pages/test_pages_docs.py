@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from surefoot.pages.mood import Mood, change_mood, change_word
 from surefoot.pages.presence import Presence
-from surefoot.pages.rendering import STATIC
+from surefoot.pages.rendering import FILES
 from surefoot.pages.routes import page_routes
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def test_every_address_is_named_and_none_that_is_gone() -> None:
 
 def test_every_key_is_named() -> None:
     """The keys that the script listens to are those of the table, and a button's own space."""
-    script = (STATIC / "surefoot.js").read_text(encoding="utf-8")
+    script = FILES["surefoot.js"].decode()
     heard = set(re.findall(r'event\.key [!=]== "(.+?)"', script))
     assert heard - {" "} == {row[0].strip("`") for row in rows("Keys")}
 

@@ -1,6 +1,6 @@
 """The course of a change's evidence as small pictures for a page: of it all, and of each metric.
 
-They are drawn inline and carry neither a style nor a script: `static/charts.css` of the pages
+They are drawn inline and carry neither a style nor a script: `static/surefoot.css` of the pages
 colours their classes, by the reader's light or dark. They shrink to the width of a phone.
 """
 

@@ -13,15 +13,26 @@ from surefoot.domain.text import clean, span
 from surefoot.drawing.figures import amount, percent
 from surefoot.pages.words import Line, Moment, seconds, sentence, whole
 
-__all__ = ["STATIC", "render"]
+__all__ = ["FILES", "prepare", "render"]
 
-STATIC = files("surefoot.pages") / "static"
+FILES = {
+    file.name: file.read_bytes()
+    for file in (files("surefoot.pages") / "static").iterdir()
+    if file.is_file()
+}
+"""What the pages are made with, by name: a style, a script, icons."""
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h)(?!\w))")
 
 
 def render(template: str, **values: object) -> str:
     """One template with its values. A value that is missing is an error, not an empty place."""
     return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def prepare() -> None:
+    """Compile all templates, so that the first reader waits no longer than the others."""
+    for name in _ENVIRONMENT.list_templates():
+        _ENVIRONMENT.get_template(name)
 
 
 @pass_context
@@ -64,14 +75,11 @@ def _fit(value: object) -> object:
 
 
 def _versioned(name: str) -> str:
-    """Where a static file is; the address changes with what is in it."""
-    if name not in _DIGESTS:
-        content = (STATIC / name).read_bytes()
-        _DIGESTS[name] = hashlib.sha256(content).hexdigest()[:8]
-    return f"/static/{name}?{_DIGESTS[name]}"
+    """Where a static file is; the address changes when one of them does."""
+    return f"/static/{name}?{_VERSION}"
 
 
-_DIGESTS: dict[str, str] = {}
+_VERSION = hashlib.sha256(b"".join(FILES[name] for name in sorted(FILES))).hexdigest()[:8]
 _ENVIRONMENT = Environment(
     loader=PackageLoader("surefoot.pages"),
     autoescape=True,

@@ -24,7 +24,7 @@ from surefoot.pages.orders import (
 )
 from surefoot.pages.page import Page, full
 from surefoot.pages.presence import Presence
-from surefoot.pages.rendering import STATIC
+from surefoot.pages.rendering import FILES, prepare
 from surefoot.pages.rooms import BEAT_S, Make, Rooms, frame, known
 from surefoot.pages.service import ServicePage
 
@@ -43,6 +43,7 @@ def page_routes(control: Control, presence: Presence, is_signed_in: Signed) -> l
         presence: who looks at what; the API's streams count, too.
         is_signed_in: whether a request's sign-in, or token, still stands.
     """
+    prepare()
     pages = _Pages(control, presence, is_signed_in)
     return [
         Route("/", pages.show(pages.board)),
@@ -180,10 +181,7 @@ def _number(request: Request) -> int:
 async def _static(request: Request) -> Response:
     """A file of ours. Its address changes with it, so it is asked for once."""
     name = request.path_params["file"]
-    if name not in _FILES:
+    if name not in FILES:
         raise HTTPException(404, "There is no such file.")
     media = mimetypes.guess_type(name)[0]
-    return Response(_FILES[name], media_type=media, headers={"Cache-Control": FOREVER})
-
-
-_FILES = {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+    return Response(FILES[name], media_type=media, headers={"Cache-Control": FOREVER})

@@ -117,7 +117,8 @@ function show(news) {
   });
   document.documentElement.dataset.mood = news.mood;
   const icon = document.getElementById("icon");
-  icon.href = icon.href.replace(/icon-[a-z]+\.svg.*$/, `icon-${news.mood}.svg`);
+  const shown = icon.href.replace(/icon-[a-z]+/, `icon-${news.mood}`);
+  if (icon.href !== shown) icon.href = shown; // the same one would be asked for again
   document.title = news.title;
   ready(page);
 }
