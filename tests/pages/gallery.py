@@ -94,6 +94,11 @@ HARMFUL = metric("errors", "worse", (39, 210), (19, 1900))
 MEMORY = MetricStatus(
     "memory", "watching", None, 2.0, 1.0, False, 0, 0, 0, 0, Level(1.2e8, 1.1e8, 9, 2.0, 0.1)
 )
+SLOW = replace(
+    metric("latency", "watching", (31, 900), (243, 8100)),
+    margin="at most x1.25",
+    slower_than=(0.25, 0.2),
+)
 READY = tuple(PartStatus(name, "done", 4.2, "fine") for name in ("checks", "review", "build"))
 UNDO = UndoStatus(possible=True, seconds=0.4, says="Undo 41 (0.400 s)")
 NO_UNDO = UndoStatus(possible=False, seconds=None, says="Nothing to undo: all users are on 40")
@@ -118,7 +123,7 @@ WATCHED = replace(
     exposed_at=BEGAN,
     because="Watching: about 40 s more for errors",
     forecast="If it is harmless, verified in about 40 s more (nine in ten within 70 s).",
-    verdict=verdict("watching", 0.8, WELL, MEMORY),
+    verdict=verdict("watching", 0.8, WELL, SLOW, MEMORY),
     harmed=HARMLESS,
 )
 RESTORED = replace(

@@ -9,6 +9,8 @@ import pytest
 from gallery import NOW, STATES, Gallery, gallery
 from recorded import BO, Served, served
 
+from surefoot.engine.status import PartStatus
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -124,3 +126,62 @@ def test_a_page_that_stands_open_ends_with_its_sign_in(site: Served, control: Ga
     finally:
         control.keys[bo] = kept
         connection.close()
+
+
+def test_a_stream_that_is_asked_for_its_head_alone_is_not_kept(site: Served) -> None:
+    """Nothing follows what has no body."""
+    connection = HTTPConnection(*site.address, timeout=10)
+    for _ in range(2):
+        connection.request("HEAD", "/live/", headers={"Authorization": "Bearer secret-of-bo"})
+        answer = connection.getresponse()
+        assert answer.read() == b""
+        assert answer.getheader("Content-Type", "").startswith("text/event-stream")
+    connection.close()
+
+
+def test_a_latency_names_the_bounds_that_its_counts_are_of(site: Served) -> None:
+    """What is slow is nothing without "slower than what", and each arm has its own bound."""
+    _, page, _ = site.send("GET", "/changes/103")
+    row = page.partition('<th scope="row">latency</th>')[2].partition("</tr>")[0]
+    assert "31/900 over 0.25 s" in row
+    assert "243/8,100 over 0.2 s" in row
+    row = page.partition('<th scope="row">errors</th>')[2].partition("</tr>")[0]
+    assert "over" not in row
+
+
+@pytest.mark.parametrize(
+    ("review", "says"),
+    [
+        (PartStatus("review", "open", None, ""), "nobody yet"),
+        (PartStatus("review", "done", 0.0, "not asked for before exposure"), "not asked for"),
+    ],
+)
+def test_who_reviewed_is_not_awaited_where_nobody_was_asked(
+    site: Served, control: Gallery, review: PartStatus, says: str
+) -> None:
+    """A review that is off is not one that is still to come."""
+    control.shown[53] = replace(STATES["verified"], number=53, service="held", parts=(review,))
+    _, page, _ = site.send("GET", "/changes/53")
+    assert says in page.partition("<dt>Reviewed</dt>")[2].partition("</dd>")[0]
+
+
+def test_what_cannot_be_undone_is_not_asked_about(site: Served) -> None:
+    """A confirmation without anything to confirm has no button."""
+    _, page, _ = site.send("GET", "/changes/108/undo")
+    assert "Nothing to undo: all users are on 40" in page
+    assert '<button class="danger"' not in page
+    _, page, _ = site.send("GET", "/changes/110/undo")
+    assert '<button class="danger" data-key="u">Undo 41' in page
+
+
+def test_what_users_meet_within_a_fix_looks_as_that_does(site: Served, control: Gallery) -> None:
+    """A change that its fix carries is not shown as one that nobody has met."""
+    carried = replace(STATES["queued"], number=54, service="rolling-out", carried_by=103)
+    control.shown[54] = carried
+    _, page, _ = site.send("GET", "/changes/54")
+    assert 'data-mood="going"' in page
+    assert "<b>within 103</b>" in page
+    control.shown[54] = replace(carried, carried_by=102)
+    _, page, _ = site.send("GET", "/changes/54")
+    assert 'data-mood="waiting"' in page
+    assert "<b>queued</b>" in page

@@ -7,7 +7,6 @@ from gallery import BEGAN, NOW, RESTORED, STATES, WATCHED, service_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.domain.journey import UNSEEN
 from surefoot.engine.status import WaitStatus
 from surefoot.pages.mood import Mood, change_mood, change_word, service_mood
 from surefoot.pages.path import path
@@ -119,8 +118,9 @@ def test_no_sentence_says_more_than_is_known(change, says: str) -> None:
 
 def test_a_way_back_without_a_proof_is_not_green() -> None:
     """No traffic, or a host that hurts both releases, proves nothing of the users."""
-    unseen = replace(RESTORED, because=f"Users are well again on release 40, {UNSEEN}: no traffic.")
-    for one in (unseen, replace(RESTORED, cause="host", because="Both are hurt.")):
+    unseen = replace(RESTORED, unproven=True, because="Not yet seen by users: no traffic.")
+    host = replace(RESTORED, unproven=True, cause="host", because="Both are hurt.")
+    for one in (unseen, host):
         assert change_mood(one) is Mood.SETTLED
         assert said(one).startswith(f"All users are on 40 again since {Moment(BEGAN + 14)}. ")
 

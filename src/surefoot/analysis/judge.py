@@ -411,6 +411,7 @@ class Judge:
             canary_all=round(track.totals.canary_all),
             baseline_bad=round(bad_b),
             baseline_all=round(track.totals.baseline_all),
+            slower_than=track.slower_than,
         )
 
     def _promised_reading(self, name: str) -> MetricReading:

@@ -201,6 +201,11 @@ class RatioTrack:
         return totals.canary_all - totals.canary_bad, totals.baseline_all - totals.baseline_bad
 
     @property
+    def slower_than(self) -> None:
+        """What is bad here is so without any bound."""
+        return None
+
+    @property
     def ok(self) -> float:
         """The evidence of "not worse than its margin", as an e-value."""
         return self._ok.value if self._ok else 1.0
@@ -356,6 +361,12 @@ class LatencyTrack:
     def interval(self) -> None:
         """No single ratio tells a latency."""
         return None
+
+    @property
+    def slower_than(self) -> Pair | None:
+        """The bounds, in seconds, that the loudest holds the canary and the baseline to."""
+        loudest = self.loudest
+        return (loudest.bound.y, loudest.bound.x) if loudest else None
 
     @property
     def loudest(self) -> BoundTrack | None:

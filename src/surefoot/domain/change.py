@@ -242,7 +242,7 @@ class Change:
     `steps` are the shares it climbs, fixed before its first user, and `step` the index of the
     present one; `because` is the sentence of its state. `passed` is somebody's word that the lane
     may go on beside its harm. `carried_by` is the fix that holds its commits, whose outcome it
-    shares.
+    shares. `unproven`: it was given back, and nothing shows that users are well since.
     """
 
     service: str
@@ -273,6 +273,7 @@ class Change:
     worse: str | None = None  # the metric that was worse, or the fact that was seen
     verdict: str = ""  # the verdict with what was proven beside it
     harm: Harm = field(default_factory=Harm)
+    unproven: bool = False
     taught: Taught | None = None
 
     @property

@@ -28,7 +28,7 @@ from surefoot.domain.text import span
 from surefoot.domain.verdict import Reading, Word
 from surefoot.domain.waiting import BASELINE_S, waits_for
 
-__all__ = ["UNSEEN", "decide"]
+__all__ = ["decide"]
 
 DAY_S = 24 * 3600.0
 WAIT_LIMIT_S = {
@@ -42,7 +42,6 @@ WAIT_LIMIT_S = {
 }
 START_WATCH_S = 30.0
 RESTORE_LIMIT_S = 90.0
-UNSEEN = "not yet seen by users"  # what is said of a service that came back without traffic
 JUST_AFTER_S = 0.001
 
 
@@ -217,6 +216,7 @@ def share_outcome(facts: Facts, carrier: Change) -> Decision:
         verdict=carrier.verdict,
         accept=carrier.accept,
         cause=Cause.CARRIED if carrier.cause else None,
+        unproven=carrier.unproven,
     )
     return Decision(shared)
 
@@ -414,7 +414,7 @@ def _restored(facts: Facts, change: Change) -> Change:
     old = f"release {facts.lane.live.number}" if facts.lane.live else "the old release"
     proof = {
         (True, True): "and the metric is back in its band",
-        (True, False): f"{UNSEEN}: no traffic; its health path answers",
+        (True, False): "not yet seen by users: no traffic; its health path answers",
     }.get((change.cause is Cause.HARM, facts.world.seen_by_users), "nothing was worse")
     well = f"Users are well again on {old}, {proof}."
     if change.cause is Cause.HOST:  # it was not this change, so that its end proves nothing
@@ -423,7 +423,8 @@ def _restored(facts: Facts, change: Change) -> Change:
     because += _one_way(change) + _called(facts)
     restored = change.moved(Event.GIVEN_BACK, because)
     stamps = replace(restored.stamps, restored_at=facts.now, ended_at=facts.now)
-    return replace(restored, stamps=stamps)
+    unseen = change.cause is Cause.HARM and not facts.world.seen_by_users
+    return replace(restored, stamps=stamps, unproven=unseen or change.cause is Cause.HOST)
 
 
 def _what_is_missing(facts: Facts) -> str:

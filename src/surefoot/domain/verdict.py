@@ -51,7 +51,8 @@ class Level:
 class MetricReading:
     """What is known of one metric. `harm` and `ok` are evidence as e-values (1 is none).
 
-    A gauge has a `level`; its `harm` counts for nothing but itself.
+    A gauge has a `level`; its `harm` counts for nothing but itself. Of a latency, what is bad was
+    slower than these bounds, in seconds: the canary's and the baseline's.
     """
 
     name: str
@@ -65,6 +66,7 @@ class MetricReading:
     baseline_bad: int = 0
     baseline_all: int = 0
     level: Level | None = None
+    slower_than: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

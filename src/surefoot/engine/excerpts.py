@@ -56,10 +56,11 @@ def _covered(change: Change, beside: int | None, own: Sequence[Said], other: Seq
         return f"There is no release beside {number} to compare it with."
     if not other:
         return f"Nothing is compared, for nothing of what {beside} printed is kept: {NOT_KEPT}."
-    counts = (sum(1 for _ in _all(said)) for said in (own, other))
-    lines, others = (f"{count:,}" for count in counts)
+    lines, others = (sum(1 for _ in _all(said)) for said in (own, other))
+    if not lines:
+        return f"{number} prints nothing; {beside} printed {others:,} lines."
     return (
-        f"Compared: {lines} lines of {number} and {others} of {beside}, from how each instance "
+        f"Compared: {lines:,} lines of {number} and {others:,} of {beside}, from how each instance "
         "began and what it printed last."
     )
 

@@ -66,6 +66,8 @@ class MetricStatus:
     """One metric, canary beside baseline. Evidence as e-values: `harm` against, `ok` for.
 
     A gauge has no counts; its `level` tells both arms' means and the evidence for either direction.
+    What is bad of a latency was slower than `slower_than`: the canary's bound and the baseline's,
+    in seconds.
     """
 
     name: str
@@ -79,6 +81,7 @@ class MetricStatus:
     baseline_bad: int
     baseline_all: int
     level: Level | None
+    slower_than: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ class ChangeStatus:
     `forward_only`: it alters data, and of that no way back exists. `before_after` is a sentence
     about what came with a live change that has nothing beside it any more: the weaker grade. A
     `placebo` is the live release once more. `carried_by` is the fix that holds its commits.
+    `unproven`: it was given back, and nothing shows that users are well since.
     """
 
     service: str
@@ -210,6 +214,7 @@ class ChangeStatus:
     next: tuple[str, ...] = ()
     placebo: bool = False
     carried_by: int | None = None
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ def change_status(
         next=next_lines(lane, change),
         placebo=change.placebo,
         carried_by=change.carried_by,
+        unproven=change.unproven,
     )
 
 
@@ -314,6 +315,7 @@ def _metric(reading: MetricReading) -> MetricStatus:
         baseline_bad=reading.baseline_bad,
         baseline_all=reading.baseline_all,
         level=reading.level,
+        slower_than=reading.slower_than,
     )
 
 

@@ -44,9 +44,13 @@ _TROUBLE = ("state", "hurt", "says", "path", "designed", "who", "others", "what"
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Everything that the page is made from, of one moment."""
+    """Everything that the page is made from, of one moment.
+
+    `carrier` is the fix within which users meet it now.
+    """
 
     change: ChangeStatus
+    carrier: ChangeStatus | None
     service: ServiceStatus
     judged: Judged | None
     output: OutputStatus
@@ -80,7 +84,7 @@ class ChangePage:
             "service": known.service,
             "line": line,
             "mood": known.mood,
-            "word": change_word(change),
+            "word": f"within {known.carrier.number}" if known.carrier else change_word(change),
             "verdict": _verdict(known),
             "charts": await self._drawn(known.judged) if known.judged else (),
             "path": path(change, known.judged),
@@ -102,9 +106,14 @@ class ChangePage:
         control = self._control
         change = await control.change(number, service)
         name, before = change.service, _before(change)
+        lane = await control.service(name)
+        carrier = None
+        if change.carried_by is not None and change.carried_by == lane.exposed:
+            carrier = await control.change(change.carried_by, name)
         return _Known(
             change=change,
-            service=await control.service(name),
+            carrier=carrier,
+            service=lane,
             judged=await control.course(number, name),
             output=await self._seldom(change, "output", lambda: control.output(number, name)),
             diff=await self._seldom(change, "diff", lambda: control.diff(number, name)),
@@ -113,7 +122,7 @@ class ChangePage:
             ),
             story=await self._story(number, name),
             watching=self._presence.names(number, name),
-            mood=change_mood(change),
+            mood=change_mood(carrier or change),
         )
 
     async def _story(self, number: int, service: str) -> Sequence[Entry]:

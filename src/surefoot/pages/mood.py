@@ -2,7 +2,6 @@
 
 from enum import StrEnum
 
-from surefoot.domain.journey import UNSEEN
 from surefoot.engine.status import ChangeStatus, ServiceStatus
 
 __all__ = ["Mood", "change_mood", "change_word", "service_mood"]
@@ -35,7 +34,7 @@ _BY_PHASE = {
 
 def change_mood(change: ChangeStatus) -> Mood:
     """How a change stands. Red lasts until users are proven well again, and green needs a proof."""
-    if change.phase == "restored" and (change.cause == "host" or UNSEEN in change.because):
+    if change.phase == "restored" and change.unproven:
         return Mood.SETTLED
     if change.phase == "restoring" and change.cause in {"harm", "host"}:
         return Mood.HURT

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from surefoot.domain.errors import Refused
 from surefoot.engine.control import Control
+from surefoot.engine.status import UndoStatus
 from surefoot.pages.mood import Mood
 from surefoot.pages.page import Page
 from surefoot.pages.rendering import render
@@ -128,16 +129,17 @@ async def confirm_undo(control: Control, request: Request) -> Page:
     change = await control.change(number, _service(request))
     back = _of_change(request)
     action = back.replace(f"/changes/{number}", f"/changes/{number}/undo", 1)
-    return _confirm(change.undo.says, change.sentence, action, back)
+    return _confirm(change.undo, change.sentence, action, back)
 
 
 async def confirm_undo_service(control: Control, request: Request) -> Page:
     """The same for what is exposed, else live, in a service. Raises `NotFound`."""
     service = await control.service(request.path_params["name"])
     back = _of_service(request)
-    return _confirm(service.undo.says, service.sentence, f"{back}/undo", back)
+    return _confirm(service.undo, service.sentence, f"{back}/undo", back)
 
 
-def _confirm(says: str, effect: str, action: str, back: str) -> Page:
-    part = render("confirm.html", says=says, effect=effect, action=action, back=back)
-    return Page("", "Surefoot", (says,), Mood.HELD, {"state": part}, 0.0)
+def _confirm(undo: UndoStatus, effect: str, action: str, back: str) -> Page:
+    values = {"says": undo.says, "possible": undo.possible, "effect": effect}
+    part = render("confirm.html", **values, action=action, back=back)
+    return Page("", "Surefoot", (undo.says,), Mood.HELD, {"state": part}, 0.0)

@@ -119,6 +119,8 @@ class _Pages:
         async def streamed(request: Request) -> Response:
             make = which(request)
             await make()  # what is not there is said with a status, not in a stream
+            if request.method == "HEAD":
+                return Response(media_type="text/event-stream")
             return StreamingResponse(
                 self._frames(request, make),
                 media_type="text/event-stream",

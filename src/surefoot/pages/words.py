@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from surefoot.domain import text
-from surefoot.domain.journey import UNSEEN
 from surefoot.drawing.figures import percent
 from surefoot.engine.status import ChangeStatus, ServiceStatus, VerdictStatus, WaitStatus
 from surefoot.pages.mood import Mood, service_mood
@@ -193,7 +192,7 @@ def _came_back(change: ChangeStatus, service: ServiceStatus, rates: Rates | None
     failed = f"; {harmed} request{'' if harmed == 1 else 's'} failed" if harmed else ""
     if change.placebo:
         return f"{number} was a placebo, and is over", *at, ". ", whole(change.because)
-    if change.cause != "harm" or UNSEEN in change.because:
+    if change.cause != "harm" or change.unproven:
         on = f"All users are on {service.live} again" if now else "Users went back"
         return on, *at, f". Change {number} was undone{failed}. ", whole(change.because)
     undone = f"Change {number} was undone after {seconds(_harm_lasted(change))}{failed}."
