@@ -5,6 +5,7 @@ import random
 import re
 from contextlib import suppress
 from dataclasses import fields
+from itertools import product
 from math import inf
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from surefoot.analysis.record import (
     row_to_json,
 )
 from surefoot.analysis.ticks import (
+    LARGEST,
     Arm,
     Fact,
     FactRow,
@@ -209,6 +211,21 @@ def test_rung_and_judged_bounds_may_be_given():
     assert plan.metrics[1].kind == "latency"
 
 
+@pytest.mark.parametrize("kind", ["ratio", "latency", "gauge"])
+def test_the_largest_numbers_are_judged(kind: str) -> None:
+    """Nothing that a line may hold overflows, however long it is added up."""
+    lines = [json.dumps({"t": 0, "share": 0.5})]
+    for t, arm in product(range(1, 200), Arm):
+        much = {"bad": 0.0 if arm is Arm.BASELINE else LARGEST, "all": LARGEST}
+        slow = {"le": {"0.1": much["bad"], "1": LARGEST, "+Inf": LARGEST}}
+        level = {"instance": "a", "value": LARGEST * (-1) ** t}
+        row = {"ratio": much, "latency": slow, "gauge": level}[kind]
+        lines.append(json.dumps({"t": t, "metric": "m", "kind": kind, "arm": arm, **row}))
+    told = judge_lines(lines)
+    assert (told.reading.word is Word.WORSE) == (kind == "ratio")
+    json.dumps(told.as_json(), allow_nan=False)
+
+
 def test_json_has_the_promised_keys():
     """The object for `--json` holds exactly the promised keys, and is JSON."""
     expects = '{"plan": {"expect": ["errors falls by 5%"]}}'
@@ -265,6 +282,9 @@ TICK = '"t": 1, "metric": "m", "arm": "canary"'
         (f'{{{TICK}, "kind": "latency", "le": {{"soon": 3, "+Inf": 4}}}}', "soon"),
         (f'{{{TICK}, "kind": "latency", "le": 7}}', "object"),
         (f'{{{TICK}, "kind": "gauge"}}', "`value`"),
+        (f'{{{TICK}, "kind": "gauge", "value": -1e308}}', "`value`"),
+        (f'{{{TICK}, "kind": "ratio", "bad": 0, "all": 1e308}}', "`all`"),
+        (f'{{{TICK}, "kind": "latency", "le": {{"+Inf": 1e308}}}}', "`+Inf`"),
         ('{"t": -1, "share": 0.1}', "order of time"),
         ('{"plan": {}}', "first line"),
     ],

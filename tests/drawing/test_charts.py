@@ -241,8 +241,8 @@ def test_figures_without_measure_draw_something():
     for t in range(1, 130):
         for arm in ("canary", "baseline"):
             row = {"t": t, "arm": arm}
-            gauge = json.dumps({**row, "metric": "g", "kind": "gauge", "value": (-1) ** t * 1e308})
-            ratio = json.dumps({**row, "metric": "r", "kind": "ratio", "bad": 1e300, "all": 1e305})
+            gauge = json.dumps({**row, "metric": "g", "kind": "gauge", "value": (-1) ** t * 1e30})
+            ratio = json.dumps({**row, "metric": "r", "kind": "ratio", "bad": 1e25, "all": 1e30})
             rows += [gauge, gauge, ratio]
     drawn = charts(judged([plan(g={"kind": "gauge"}, r={"p": 0.01}), *rows]))
     assert len(drawn) == 3

@@ -18,6 +18,7 @@ checkout_totals 999
 # TYPE lazy_total counter
 # TYPE lonely counter
 queue_length NaN
+huge_total 1e308
 temperature{room="a"} -3.5
 broken{room="a" 3
 broken{room="b"} three
@@ -30,6 +31,7 @@ wait_seconds_bucket{le="+Inf",kind="b"} 10
 wait_seconds_sum 12
 wait_seconds_count 14
 # TYPE empty_seconds histogram
+huge_seconds_bucket{le="+Inf"} 1e308
 # EOF
 """
 
@@ -74,6 +76,7 @@ def test_sums_what_is_selected(text, value):
         ("never_heard_of", None),
         ("checkout", None),
         ("queue_length", None),
+        ("huge_total", None),
         ("broken", None),
     ],
 )
@@ -96,6 +99,7 @@ def test_histograms_are_summed_by_bound():
     assert buckets(page, selector('wait_seconds{kind="a"}')) == {0.1: 1.0, math.inf: 4.0}
     assert buckets(page, selector("empty_seconds")) == {}
     assert buckets(page, selector("no_seconds")) is None
+    assert buckets(read_page(PAGE, {"huge_seconds_bucket"}), selector("huge_seconds")) is None
 
 
 @pytest.mark.parametrize(

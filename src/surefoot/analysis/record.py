@@ -25,6 +25,7 @@ from surefoot.analysis.plan import JudgePlan
 from surefoot.analysis.planrow import plan_from_row, plan_to_row
 from surefoot.analysis.survey import Survey
 from surefoot.analysis.ticks import (
+    LARGEST,
     Arm,
     Fact,
     FactRow,
@@ -196,14 +197,15 @@ def _row(fields: Fields) -> Row:
     kind = fields.choice("kind", ("ratio", "latency", "gauge", "counter"))
     arm = Arm(fields.choice("arm", ARMS))
     if kind == "ratio":
-        bad, everything = fields.number("bad", least=0), fields.number("all", least=0)
+        bad = fields.number("bad", least=0, most=LARGEST)
+        everything = fields.number("all", least=0, most=LARGEST)
         if bad > everything:
             raise fields.wrong("bad", f"{bad:g} of {everything:g}", "at most `all`")
         return RatioTick(t, metric, arm, bad, everything, _stratum(fields))
     if kind == "latency":
         return LatencyTick(t, metric, arm, _buckets(fields), _stratum(fields))
     instance = fields.text("instance") if fields.has("instance") else None
-    return GaugeTick(t, metric, instance, arm, fields.number("value"))
+    return GaugeTick(t, metric, instance, arm, fields.number("value", least=-LARGEST, most=LARGEST))
 
 
 def _stratum(fields: Fields) -> str | None:
@@ -220,7 +222,7 @@ def _buckets(fields: Fields) -> Mapping[float, float]:
             bound = -inf
         if not (bound == inf or isfinite(bound)):
             raise fields.wrong("le", repr(key), 'bounds in seconds, and "+Inf"')
-        counts[bound] = inner.number(key, least=0)
+        counts[bound] = inner.number(key, least=0, most=LARGEST)
     ordered = {bound: counts[bound] for bound in sorted(counts)}
     if inf not in ordered:
         raise fields.wrong("le", "no such bound", 'a count for "+Inf"')

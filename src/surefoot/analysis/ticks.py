@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Literal
 
 __all__ = [
+    "LARGEST",
+    "LARGEST_SAMPLE",
     "Arm",
     "Fact",
     "FactRow",
@@ -22,6 +24,13 @@ __all__ = [
     "Tick",
     "kind_of",
 ]
+
+
+LARGEST = 1e30
+"""A row that claims more was not counted. Sums and squares of what is less stay finite."""
+
+LARGEST_SAMPLE = LARGEST / 1e6
+"""The same of one series: a row may be the sum of a million."""
 
 
 class Arm(StrEnum):

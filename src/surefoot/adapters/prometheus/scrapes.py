@@ -12,12 +12,12 @@ when it returns: what it did meanwhile is unknown.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from math import floor, inf, isfinite
+from math import floor, inf
 from statistics import median
 
 from surefoot.adapters.prometheus.client import Series
 from surefoot.adapters.prometheus.selectors import Role
-from surefoot.analysis.ticks import Arm, GapRow, LatencyTick, RatioTick, Row
+from surefoot.analysis.ticks import LARGEST_SAMPLE, Arm, GapRow, LatencyTick, RatioTick, Row
 from surefoot.domain.errors import BadEvidence
 
 __all__ = ["Scrapes", "Seen"]
@@ -174,7 +174,7 @@ class Scrapes:
                 samples = page.setdefault(key, {}).setdefault(child, {})
                 for at, text in series.values:
                     value = float(text)
-                    if isfinite(value):
+                    if abs(value) <= LARGEST_SAMPLE:
                         samples.setdefault(at, {})[bound] = value
         for key, children in page.items():
             for (role, _), samples in children.items():

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from surefoot.analysis.ticks import LARGEST_SAMPLE
 from surefoot.domain.errors import Refused
 
 __all__ = ["Page", "Sample", "Selector", "buckets", "read_page", "selector", "total"]
@@ -97,8 +98,7 @@ def total(page: Page, wanted: Selector) -> float | None:
     values = [s.value for s in page.samples.get(wanted.name, ()) if wanted.takes(s.labels)]
     if not values:
         return 0.0 if wanted.name in page.families else None
-    found = math.fsum(values) if all(map(math.isfinite, values)) else math.nan
-    return found if math.isfinite(found) else None
+    return math.fsum(values) if all(map(_is_counted, values)) else None
 
 
 def buckets(page: Page, wanted: Selector) -> Mapping[float, float] | None:
@@ -108,10 +108,14 @@ def buckets(page: Page, wanted: Selector) -> Mapping[float, float] | None:
     for sample in page.samples.get(name, ()):
         if "le" in sample.labels and wanted.takes(sample.labels):
             bound = _number(sample.labels["le"])
-            if bound is None or not math.isfinite(sample.value):
+            if bound is None or not _is_counted(sample.value):
                 return None
             counts[bound] = counts.get(bound, 0.0) + sample.value
     return counts if counts or name in page.families else None
+
+
+def _is_counted(value: float) -> bool:
+    return abs(value) <= LARGEST_SAMPLE  # which is false of what is no number
 
 
 def _sample(line: str) -> tuple[str, Sample] | None:
