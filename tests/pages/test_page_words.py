@@ -121,7 +121,7 @@ def test_a_way_back_without_a_proof_is_not_green() -> None:
     unseen = replace(RESTORED, unproven=True, because="Not yet seen by users: no traffic.")
     host = replace(RESTORED, unproven=True, cause="host", because="Both are hurt.")
     for one in (unseen, host):
-        assert change_mood(one) is Mood.SETTLED
+        assert change_mood(one, service_of(one)) is Mood.SETTLED
         assert said(one).startswith(f"All users are on 40 again since {Moment(BEGAN + 14)}. ")
 
 
@@ -154,7 +154,6 @@ def test_a_change_that_a_fix_carries_goes_where_that_goes() -> None:
         ({"exposed": 42}, "Some users meet 42 now."),
         ({"awaits_fix": (42,)}, "The lane waits for the fix of 42."),
         ({"held_because": "market day"}, "The lane is held."),
-        ({"error_rate": 0.6}, "60 % of the requests fail now."),
         ({"parked": "a newer Surefoot wrote 42"}, "parked, a newer Surefoot wrote 42."),
     ],
 )
@@ -169,9 +168,9 @@ def test_who_is_held_is_called_held() -> None:
     """A hold on what users meet is not a question to anybody."""
     held = replace(WATCHED, wait=waiting("a hold", "it goes on when the hold ends"))
     stuck = replace(WATCHED, wait=waiting("being stuck", "it goes on when the old one is well"))
-    assert {change_word(one) for one in (held, stuck, STATES["held"])} == {"held"}
-    assert change_mood(stuck) is Mood.HELD
-    assert change_word(STATES["undecided"]) == "undecided"
+    assert {change_word(one, service_of(one)) for one in (held, stuck, STATES["held"])} == {"held"}
+    assert change_mood(stuck, service_of(stuck)) is Mood.HELD
+    assert change_word(STATES["undecided"], service_of(STATES["undecided"])) == "undecided"
 
 
 @given(st.text(max_size=400), st.sampled_from(sorted(STATES)), st.integers(0, 2**53))
@@ -194,7 +193,7 @@ def test_a_moment_of_another_day_says_which() -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_red_is_for_users_who_are_hurt(state: str) -> None:
     """Nothing else is red, and a service that is well is green."""
-    mood = change_mood(STATES[state])
+    mood = change_mood(STATES[state], service_of(STATES[state]))
     assert (mood is Mood.HURT) == (state in {"restoring", "not_restored"})
     assert (mood is Mood.HELD) == (state in {"held", "undecided"})
     assert (mood is Mood.RESTORED) == (state in {"restored", "undone"})
@@ -204,8 +203,8 @@ def test_red_is_for_users_who_are_hurt(state: str) -> None:
 def test_an_order_to_undo_hurts_nobody() -> None:
     """A person's undo on its way back is not red."""
     back = replace(STATES["restoring"], cause="person")
-    assert change_mood(back) is Mood.GOING
-    assert change_word(STATES["restoring"]) == "users are hurt"
+    assert change_mood(back, service_of(back)) is Mood.GOING
+    assert change_word(STATES["restoring"], service_of(STATES["restoring"])) == "users are hurt"
 
 
 def board(*changes):
@@ -240,10 +239,30 @@ def test_the_board_calls_good_only_what_was_proven() -> None:
     assert plain(board_line([empty], [], None)) == "Nothing needs you. Nothing is live yet."
 
 
-def test_the_board_calls_no_failing_service_well() -> None:
-    """Where nothing is on its way and most requests fail, something does need you."""
-    failing = replace(service_of(STATES["verified"]), error_rate=0.6)
-    assert plain(board_line([failing], [], None)) == f"Many requests to {failing.name} fail now."
+FAILS = {"error_rate": 0.6, "requests_per_s": 20.0}
+
+
+def test_no_page_calls_a_failing_service_well() -> None:
+    """Users who are hurt are so whatever was proven of what is live, and whatever is on its way."""
+    verified = STATES["verified"]
+    failing = replace(service_of(verified), **FAILS)
+    assert service_mood(failing, None) is Mood.HURT
+    assert plain(board_line([failing], [], None)) == f"Users of {failing.name} are hurt now."
+    assert change_mood(verified, failing) is Mood.HURT
+    line = plain(change_line(verified, failing, None))
+    assert line.startswith("Users are hurt: 60 % of the requests fail. 41 is live since ")
+    beside = replace(service_of(WATCHED), **FAILS)
+    assert service_mood(beside, WATCHED) is Mood.HURT
+    left = replace(verified, number=39, live_until_at=NOW)
+    assert change_mood(left, failing) is Mood.VERIFIED
+
+
+def test_a_request_or_two_are_no_alarm() -> None:
+    """Where hardly anybody asks, a tenth of them is one."""
+    verified = STATES["verified"]
+    quiet = replace(service_of(verified), error_rate=0.5, requests_per_s=0.4)
+    assert service_mood(quiet, None) is Mood.VERIFIED
+    assert change_mood(verified, quiet) is Mood.VERIFIED
 
 
 def test_the_board_tells_of_what_cannot_be_moved() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from gallery import STATES, Gallery
+from gallery import STATES, Gallery, service_of
 from starlette.routing import Route
 
 from surefoot.pages.mood import Mood, change_mood, change_word
@@ -64,7 +64,8 @@ def test_every_mood_is_named_with_its_words() -> None:
     words = {row[0]: row[3] for row in rows("The signs")}
     assert set(words) == set(Mood)
     for change in STATES.values():
-        assert change_word(change) in words[change_mood(change)]
+        service = service_of(change)
+        assert change_word(change, service) in words[change_mood(change, service)]
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,10 @@ class Lane:
     @property
     def word(self) -> str:
         """The word beside the shape."""
+        if self.mood is Mood.HURT:
+            return "users are hurt"
         if self.exposed is not None:
-            return change_word(self.exposed)
+            return change_word(self.exposed, self.service)
         if self.mood is Mood.HELD:
             return "parked" if self.service.parked else "held"
         return self.service.live_phase or "nothing live"

@@ -84,7 +84,9 @@ class ChangePage:
             "service": known.service,
             "line": line,
             "mood": known.mood,
-            "word": f"within {known.carrier.number}" if known.carrier else change_word(change),
+            "word": f"within {known.carrier.number}"
+            if known.carrier
+            else change_word(change, known.service),
             "verdict": _verdict(known),
             "charts": await self._drawn(known.judged) if known.judged else (),
             "path": path(change, known.judged),
@@ -122,7 +124,7 @@ class ChangePage:
             ),
             story=await self._story(number, name),
             watching=self._presence.names(number, name),
-            mood=change_mood(carrier or change),
+            mood=change_mood(carrier or change, lane),
         )
 
     async def _story(self, number: int, service: str) -> Sequence[Entry]:

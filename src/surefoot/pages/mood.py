@@ -4,7 +4,11 @@ from enum import StrEnum
 
 from surefoot.engine.status import ChangeStatus, ServiceStatus
 
-__all__ = ["Mood", "change_mood", "change_word", "service_mood"]
+__all__ = ["Mood", "change_mood", "change_word", "fails", "service_mood"]
+
+FAILING = 0.1  # of all requests: nobody calls that well, whatever is usual
+FEW = 5  # as many failures of the last ten seconds are no accident
+RATES_S = 10.0
 
 
 class Mood(StrEnum):
@@ -32,8 +36,19 @@ _BY_PHASE = {
 }
 
 
-def change_mood(change: ChangeStatus) -> Mood:
-    """How a change stands. Red lasts until users are proven well again, and green needs a proof."""
+def fails(service: ServiceStatus) -> bool:
+    """Whether a service fails now, whichever release its users are on."""
+    rate = service.error_rate or 0.0
+    return rate >= FAILING and rate * service.requests_per_s * RATES_S >= FEW
+
+
+def change_mood(change: ChangeStatus, service: ServiceStatus) -> Mood:
+    """How a change stands. Red lasts until users are proven well again, and green needs a proof.
+
+    What is live is no better than its service.
+    """
+    if change.live_at is not None and service.live == change.number and fails(service):
+        return Mood.HURT
     if change.phase == "restored" and change.unproven:
         return Mood.SETTLED
     if change.phase == "restoring" and change.cause in {"harm", "host"}:
@@ -44,9 +59,9 @@ def change_mood(change: ChangeStatus) -> Mood:
     return _BY_PHASE.get(change.phase, Mood.SETTLED)
 
 
-def change_word(change: ChangeStatus) -> str:
+def change_word(change: ChangeStatus, service: ServiceStatus) -> str:
     """The word beside the shape."""
-    mood = change_mood(change)
+    mood = change_mood(change, service)
     if mood is Mood.HURT:
         return "users are hurt"
     if mood is Mood.HELD:
@@ -56,8 +71,10 @@ def change_word(change: ChangeStatus) -> str:
 
 def service_mood(service: ServiceStatus, exposed: ChangeStatus | None) -> Mood:
     """How a service stands, with the change that its users meet beside the live one."""
+    if fails(service):
+        return Mood.HURT
     if exposed is not None and not exposed.placebo:
-        return change_mood(exposed)
+        return change_mood(exposed, service)
     if service.held_because or service.awaits_fix or service.parked:
         return Mood.HELD
     return Mood.VERIFIED if service.live_phase == "verified" else Mood.SETTLED

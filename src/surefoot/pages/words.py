@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from surefoot.domain import text
 from surefoot.drawing.figures import percent
 from surefoot.engine.status import ChangeStatus, ServiceStatus, VerdictStatus, WaitStatus
-from surefoot.pages.mood import Mood, service_mood
+from surefoot.pages.mood import Mood, fails, service_mood
 
 __all__ = [
     "LONGEST",
@@ -27,7 +27,6 @@ __all__ = [
 
 LONGEST = 160  # characters of the one sentence
 SUSPICIOUS = 10.0  # of the 100 that *worse* needs
-FAILING = 0.1  # of all requests: nobody calls that well, whatever is usual
 NEARBY_S = 43_200.0  # of a moment nearer than that the day is known
 LONGEST_MOMENT = 20  # characters: "2026-11-23 17:52 UTC"
 _ROUND = 10.0
@@ -219,12 +218,16 @@ def _harm_lasted(change: ChangeStatus) -> float | None:
 
 def _lives(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
     number = change.number
+    since: Line = (" since ", Moment(change.live_at)) if change.live_at is not None else ()
+    if service.live == number and fails(service):
+        rate = percent(service.error_rate or 0.0)
+        also = f" Some users meet {service.exposed}." if service.exposed is not None else ""
+        return f"Users are hurt: {rate} of the requests fail. {number} is live", *since, ".", also
     word, how = {
         "verified": (f"{number} operates as designed in production", ""),
         "accepted": (f"{number} is live", "A person answers for it: the evidence left it open. "),
         "adopted": (f"{number} is live", "It is the first release here: nothing to compare to. "),
     }[change.phase]
-    since: Line = (" since ", Moment(change.live_at)) if change.live_at is not None else ()
     if change.live_until_at is not None:
         until = Moment(change.live_until_at)
         return f"{number} was {change.phase} and served users", *since, " until ", until, "."
@@ -238,8 +241,6 @@ def _needed(service: ServiceStatus) -> str:
     """What a service asks of people, beside its live release."""
     if service.exposed is not None:
         return f"Some users meet {service.exposed} now."
-    if service.error_rate is not None and service.error_rate >= FAILING:
-        return f"{percent(service.error_rate)} of the requests fail now."
     if service.parked:
         return f"Nothing moves here: parked, {whole(service.parked)}"
     if service.awaits_fix:
@@ -296,9 +297,6 @@ def board_line(
         return (f"Users of {_names(hurt)} are hurt now.",)
     if held:
         return (f"{_names(held)} {'needs' if len(held) == 1 else 'need'} somebody.",)
-    failing = [one.name for one in services if (one.error_rate or 0.0) >= FAILING]
-    if failing:
-        return (f"Many requests to {_names(failing)} fail now.",)
     if going:
         return (f"Nothing needs you. A change of {_names(going)} is on its way.",)
     standing = _standing(services)
