@@ -19,7 +19,7 @@ READY = Change(
         Part("checks", "done", 0.62, "1 of 1 passed"),
         Part("review", "done", 0.1, "approved by Bo"),
         Part("build", "done", 0.0, "nothing to build"),
-        Part("prepare", "done", 1.1, "healthy"),
+        Part("rehearsal", "done", 1.1, "healthy"),
     ),
     rehearsed_s=0.0031,
     forecast="Harm would show in about 3 s; verified in about 95 s",

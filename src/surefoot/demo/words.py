@@ -20,7 +20,7 @@ __all__ = [
 
 WORSE_AT = 100.0  # evidence; DESIGN: the weighted sum that ends a change
 OK_AT = 20.0  # evidence for each required metric
-DONE = {"checks": "passes its checks", "prepare": "is started, warmed up and healthy"}
+DONE = {"checks": "passes its checks", "rehearsal": "is started, warmed up and healthy"}
 WAITS = {
     "proposed": "its checks, a review and a rehearsal of the way back",
     "getting_ready": "its checks, a review and a rehearsal of the way back",

@@ -121,7 +121,7 @@ def _parts(change: Change) -> tuple[tuple[str, PartOf], ...]:
         ("checks", parts.checks),
         ("review", parts.review),
         ("build", parts.build),
-        ("prepare", parts.prepare),
+        ("rehearsal", parts.prepare),
     )
 
 

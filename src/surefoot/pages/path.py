@@ -12,7 +12,6 @@ __all__ = ["Stop", "path"]
 _OUT = {"rolling_out", "verifying"}
 _LIVE = {"verified", "accepted", "adopted"}
 _BACK = {"restoring", "not_restored", "restored"}
-_NAMES = {"prepare": "rehearsed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def _ready(change: ChangeStatus) -> Iterator[Stop]:
     running = change.phase == "getting_ready"
     for part in change.parts:
         state = "now" if part.state == "open" and running else part.state
-        yield Stop(_NAMES.get(part.name, part.name), state, part.seconds)
+        yield Stop(part.name, state, part.seconds)
     queued = change.times.queued_s
     if change.phase == "queued" or queued is not None:
         yield Stop("its turn", "now" if queued is None else "done", queued)
