@@ -23,8 +23,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 demo: $(VENV)/.runtime  ## three changes, live: verified, restored, fixed
 	@$(BIN)/surefoot demo $(ARGS)
 
+# In these real time passes, on real parts: they wait, and nothing that computes disturbs them.
+LIVED := tests/e2e tests/crash tests/browser tests/security/test_whole_installation.py
+
 test: check  ## the static checks, then every test
-	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal $(LIVED:%=--ignore=%) $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadgroup $(LIVED) $(ARGS)
 
 crash: $(VENV)/.dev  ## kill, freeze, fill and lock everything, for half an hour
 	@$(BIN)/python tests/crash $(ARGS)
