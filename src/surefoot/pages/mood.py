@@ -42,12 +42,12 @@ def fails(service: ServiceStatus) -> bool:
     return rate >= FAILING and rate * service.requests_per_s * RATES_S >= FEW
 
 
-def change_mood(change: ChangeStatus, service: ServiceStatus) -> Mood:
+def change_mood(change: ChangeStatus, service: ServiceStatus | None = None) -> Mood:
     """How a change stands. Red lasts until users are proven well again, and green needs a proof.
 
-    What is live is no better than its service.
+    What is live is no better than its service, where that is asked about.
     """
-    if change.live_at is not None and service.live == change.number and fails(service):
+    if change.live_at is not None and service and service.live == change.number and fails(service):
         return Mood.HURT
     if change.phase == "restored" and change.unproven:
         return Mood.SETTLED
