@@ -149,6 +149,20 @@ def test_a_latency_names_the_bounds_that_its_counts_are_of(site: Served) -> None
     assert "over" not in row
 
 
+def test_nothing_is_watched_that_nobody_meets_any_more(site: Served, control: Gallery) -> None:
+    """What was undone before its verdict is not said to need so many seconds more."""
+    rolling = STATES["rolling_out"]
+    undone = replace(rolling, number=55, service="held", phase="restored", share=0.0, final=True)
+    for change, goes_on in ((rolling, True), (replace(undone, cause="person"), False)):
+        control.shown[55] = replace(change, number=55, service="held")
+        _, page, _ = site.send("GET", "/changes/55")
+        hurt = page.partition('id="hurt"')[2].partition("</section>")[0]
+        assert ("40 s more" in hurt) is goes_on
+        assert ("watching</td>" in hurt) is goes_on
+        assert ("Its watch ended before there was a verdict." in hurt) is not goes_on
+    del control.shown[55]
+
+
 @pytest.mark.parametrize(
     ("review", "says"),
     [
