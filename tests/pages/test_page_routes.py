@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from http.client import HTTPConnection
+from re import findall
 from time import monotonic
 
 import pytest
@@ -199,3 +200,27 @@ def test_what_users_meet_within_a_fix_looks_as_that_does(site: Served, control: 
     _, page, _ = site.send("GET", "/changes/54")
     assert 'data-mood="waiting"' in page
     assert "<b>queued</b>" in page
+
+
+@pytest.mark.parametrize(
+    ("held", "awaits_fix", "orders"),
+    [
+        (None, (), ["hold"]),
+        ("market day", (), ["resume"]),
+        (None, (41,), ["resume", "hold"]),
+        ("market day", (41,), ["resume"]),
+    ],
+)
+def test_a_lane_that_waits_for_a_fix_can_be_held_as_well(
+    site: Served, control: Gallery, held: str | None, awaits_fix: tuple[int, ...], orders: list[str]
+) -> None:
+    """A fix goes on in it: only what is held already is not held again; each line stands once."""
+    line = 'surefoot resume held --because "..."'
+    was = control.known["held"]
+    control.known["held"] = replace(
+        was, held_because=held, awaits_fix=awaits_fix, next=(line,) if held else ()
+    )
+    _, page, _ = site.send("GET", "/services/held")
+    control.known["held"] = was
+    assert findall(r'action="/services/held/(hold|resume)"', page) == orders
+    assert page.count("<code>surefoot resume held ") == orders.count("resume")
