@@ -163,13 +163,17 @@ def test_accepted_is_another_word_and_works_like_verified():
 
 
 def test_a_hold_keeps_the_share_and_the_watch():
-    """Held, nothing goes further; harm still restores."""
+    """Held, nothing goes further, and it is known until when; harm still restores."""
     hold = Hold("Bo", "release party", NOW)
     change, world = exposed(2), replace(WELL, share=0.1)
     gate = reading(Word.WATCHING, gate=True)
     held = decide(facts(change, live(1), world=world, seen=gate, hold=hold))
     assert held.change.phase is Phase.ROLLING_OUT
     assert held.change.wait.cause is WaitCause.HOLD
+    assert held.change.wait.until is None
+    hour = replace(hold, until=NOW + 3600.0)
+    held = decide(facts(held.change, live(1), world=world, seen=gate, hold=hour))
+    assert held.change.wait.until == NOW + 3600.0
     hurt = decide(facts(change, live(1), world=world, seen=reading(Word.WORSE), hold=hold))
     assert hurt.change.phase is Phase.RESTORING
 

@@ -329,7 +329,8 @@ def _stalled(facts: Facts) -> Wait | None:
     """What keeps an exposed change from going on, other than time."""
     since = facts.change.wait.since if facts.change.wait else facts.now
     if facts.lane.hold:
-        return Wait(WaitCause.HOLD, since, None, "it goes on when the hold ends")
+        until = facts.lane.hold.until
+        return Wait(WaitCause.HOLD, since, until, "it goes on when the hold ends")
     if not facts.world.room:
         return Wait(WaitCause.STUCK, since, None, "it goes on when there is disk space")
     if _old_is_hurt(facts):
