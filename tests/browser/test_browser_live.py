@@ -189,7 +189,7 @@ def test_a_refusal_is_said_beside_the_button(control: Gallery, site, reader_of) 
 
 
 def test_a_lost_connection_is_said_and_heals(control: Gallery, reader_of) -> None:
-    """How old the page is stands there; a new daemon on the address brings it up to date."""
+    """How old it is stands wherever one reads; a new daemon on the address brings it up to date."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -200,6 +200,10 @@ def test_a_lost_connection_is_said_and_heals(control: Gallery, reader_of) -> Non
     lost = page.locator("#connection")
     expect(lost).to_contain_text(re.compile(r"Not connected: this is \d+ s old"))
     expect(page.locator("#announced")).to_have_text("Not connected")
+    page.locator("#story").scroll_into_view_if_needed()
+    page.keyboard.press("End")
+    expect(page.locator(".bar .home")).not_to_be_in_viewport()
+    expect(lost).to_be_in_viewport()
     control.show(out_of("verified"))
     with served(control, port):
         expect(page.locator("#sentence")).to_contain_text("operates as designed")

@@ -174,6 +174,7 @@ function tell() {
   if (announced.textContent !== said) announced.textContent = said;
   if (connection.textContent !== said + age) connection.textContent = said + age;
   connection.hidden = said === "";
+  connection.classList.toggle("lost", lost);
 }
 
 setInterval(() => {
