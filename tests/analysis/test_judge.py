@@ -476,20 +476,21 @@ def test_expectation_of_latency_is_proven_in_its_direction():
         assert promise.canary == pytest.approx(slowed * promise.baseline, rel=0.1)
     assert ends == {0.67: Word.VERIFIED, 1.0: Word.INCONCLUSIVE}
     number = r"[\d.]+ ms"
-    designed = f"as designed: latency_p95 falls by 20%: {number} to {number}"
-    assert re.fullmatch(designed, words[0.67])
-    assert re.fullmatch(
-        designed.replace("as designed", "not seen yet") + r", evidence \S+ of the 20 needed",
-        words[1.0],
-    )
+    seen = f"latency_p95 falls by 20%: {number} to {number}"
+    assert re.fullmatch(f"as designed: {seen}, 3\\d % less", words[0.67])
+    assert re.fullmatch(f"not seen yet: {seen}, evidence \\S+ of the 20 needed", words[1.0])
 
 
 def test_expectation_of_a_ratio_is_proven_in_its_direction():
-    """`errors falls by 50%` is met by halved errors, and not by the same ones."""
+    """`errors falls by 50%` is met by halved errors, not by the same ones; a third is said so."""
     plan = replace(PLAN, expect=(Expectation.parse("errors falls by 50%"),))
     halved = judged(plan, steady(200, (1, 100), (4, 100)))
     assert halved.word is Word.VERIFIED
-    assert told(halved) == "as designed: errors falls by 50%: 4 % to 1 %"
+    assert told(halved) == "as designed: errors falls by 50%: 4 % to 1 %, 75 % less"
+    third = judged(plan, steady(300, (80, 2000), (120, 2000)))
+    short = "as designed: errors falls by 50%: 6 % to 4 %, 33 % less, at least half of that"
+    assert told(third) == short
+    assert third.because.endswith(f", {short}")
     assert judged(plan, steady(200, (4, 100), (4, 100))).word is Word.WATCHING
     few = judged(plan, steady(300, (16, 400), (20, 400)))
     assert few.promises[0].evidence >= few.promises[0].needed

@@ -257,8 +257,8 @@ class Judge:
         elif decided is not None or self._exposed_at is None:
             return
         elif self._is_verified():
-            because = verified(self._required, self.plan)
             kept = tuple(promise.reading for promise in self._promises)
+            because = verified(self._required, self.plan, kept)
             self._decision = replace(self._decided(Word.VERIFIED, None, because), promises=kept)
         elif self._now.at >= self.plan.time_limit:
             name, lacking = self._lacking()
