@@ -36,6 +36,16 @@ def follow(console: Console, address: str) -> tuple[int, str | None]:
     return answer.status, answer.getheader("Location")
 
 
+def test_what_is_up_elsewhere_is_not_said_to_listen_where_it_was_told(console: Console) -> None:
+    """A phone that still cannot reach it is not a riddle: the line that moves it stands there."""
+    here = f"127.0.0.1:{port_of(console)}"
+    for listen, moves in ((here, False), ("0.0.0.0:7070", True)):
+        said = console("up", "--listen", listen)
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith(f"Surefoot is up already at http://{here} ")
+        assert (f"surefoot down && surefoot up --listen {listen}" in said.out) is moves
+
+
 @pytest.mark.parametrize(
     ("where", "leads"),
     [

@@ -57,6 +57,9 @@ def up(listen: str | None, kind: str | None, *, foreground: bool, as_json: bool)
     address = daemon({"SUREFOOT_HOME": str(home)}).url
     said = "is up already" if already else "is up"
     lines = [f"Surefoot {said} at {address} (home {home}, pid {health['pid']})."]
+    if already and listen and not address.endswith(f"//{listen}"):
+        again = f"surefoot down && surefoot up --listen {listen}"
+        lines.append(f"  It does not listen on {listen}. For that: {again}")
     show({"address": address, "already": already, **health}, lines, as_json=as_json)
     return Exit.DONE
 
