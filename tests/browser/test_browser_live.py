@@ -229,6 +229,7 @@ def test_times_are_the_readers_own(site, reader_of, zone: str, hours: int) -> No
     utc = re.search(r" (\d\d):(\d\d:\d\d) UTC$", time.get_attribute("title"))
     assert utc
     expect(time).to_have_text(f"{(int(utc[1]) + hours) % 24:02}:{utc[2]}")
+    expect(page.get_by_text("Times are your own")).to_be_visible()
 
 
 def test_clocks_that_differ_are_mentioned(site, reader_of) -> None:

@@ -99,6 +99,8 @@ def test_all_of_it_is_there_without_a_script(control: Gallery, site, reader_of) 
         expect(page.locator(f"#{part}")).to_be_visible()
     expect(page.locator("#sentence")).to_contain_text("10 % of the requests meet 103")
     expect(page.locator(".copy").first).to_be_hidden()
+    expect(page.locator("footer")).to_contain_text("UTC")
+    expect(page.get_by_text("Times are your own")).to_be_hidden()
     page.get_by_role("button", name="Undo 41").click()
     expect(page.locator("#sentence")).to_contain_text("Change 103 was undone")
     assert [kind for kind, _ in control.orders].count("undo") == 1

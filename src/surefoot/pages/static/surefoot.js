@@ -275,5 +275,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 showTimes(document);
+document.getElementById("own-times").hidden = false;
 ready(document);
 if (page.dataset.live) listen();
