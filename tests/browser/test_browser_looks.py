@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
-from gallery import STATES, Gallery, service_of
+from gallery import NOW, STATES, Gallery, service_of
 from playwright.sync_api import Page, Response, expect
 from recorded import served
 
@@ -104,6 +104,19 @@ def test_all_of_it_is_there_without_a_script(control: Gallery, site, reader_of) 
     page.get_by_role("button", name="Undo 41").click()
     expect(page.locator("#sentence")).to_contain_text("Change 103 was undone")
     assert [kind for kind, _ in control.orders].count("undo") == 1
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_log_fits_a_desk(control: Gallery, site, reader_of, scripts: bool) -> None:
+    """What a change was for is not cut off, not even beside times with their zone."""
+    control.show(
+        replace(STATES["verified"], number=90, live_until_at=NOW, why="<b>on the quay</b> " * 3)
+    )
+    size = {"width": 1280, "height": 900}
+    page = reader_of(site, java_script_enabled=scripts, viewport=size).open("/log")
+    expect(page.locator("td", has_text=" to 20")).to_be_visible()
+    wide, seen = page.locator(".scroll").evaluate("it => [it.scrollWidth, it.clientWidth]")
+    assert wide <= seen
 
 
 def test_the_keyboard_alone_is_enough(site, reader_of) -> None:
