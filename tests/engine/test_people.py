@@ -1,6 +1,7 @@
 """Reviews, holds, plans, and evidence that anybody can judge again."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ async def test_a_question_leaves_the_review_open(world: World):
 
 
 async def test_a_hold_keeps_what_is_ready_from_its_first_user(world: World):
-    """It waits for the hold by name, and goes on when somebody resumes."""
+    """It waits for the hold by name, is told of, and goes on when somebody resumes."""
     await world.open()
     await world.desk.hold("shop", BO, "a sale is on")
     number = await world.ship()
@@ -62,6 +63,10 @@ async def test_a_hold_keeps_what_is_ready_from_its_first_user(world: World):
     assert world.change(number).phase is Phase.QUEUED
     assert world.change(number).wait.cause is WaitCause.HOLD
     assert "a sale is on" in world.change(number).because
+    says = (await world.desk.service("shop")).sentence
+    assert re.match(
+        r"All users are on 0 \(adopted\), for \d+ (s|min) now; 1 change waits\. Held", says
+    )
     await world.desk.resume("shop", BO, "it is over")
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
 

@@ -488,7 +488,8 @@ def _service_sentence(lane: Lane, share: float, now: float) -> str:
     if lane.live is None:
         return f"{lane.service}: nothing is live yet.{held}"
     since = lane.live.stamps.live_at
-    ago = f" since {(now - since) / 60:.0f} min" if since else ""
-    waiting = f", {len(lane.waiting)} waiting" if lane.waiting else ""
+    ago = f", for {span(max(0.0, now - since))} now" if since else ""
+    many = len(lane.waiting)
+    waiting = f"; {many} change{' waits' if many == 1 else 's wait'}" if many else ""
     word = lane.live.phase.value
     return f"All users are on {lane.live.number} ({word}){ago}{waiting}.{held}"
