@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from itertools import chain
+from itertools import chain, combinations
 from math import log
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -161,7 +161,23 @@ def test_marks_stand_where_things_happened():
     assert seconds(float(verdict[1:].split()[0])) == pytest.approx(at, abs=0.1)
     (warm,) = parsed(chart).iter("rect")
     assert seconds(left + float(warm.get("width", 0))) == pytest.approx(10, abs=0.1)
-    assert {"10 %", "50 %", "verified", "0 s", "canary", "baseline"} <= set(written(chart))
+    assert {"share", "10 %", "50 %", "verified", "0 s", "canary", "baseline"} <= set(written(chart))
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
+def test_words_stand_beside_one_another(file: Path):
+    """No word of a picture lies on another one, or half outside."""
+    for chart in charts(recorded(file)):
+        boxes = []
+        for one in parsed(chart).iter("text"):
+            wide = 6.6 * len(one.text or "")  # of letters 13 high, on the narrow side
+            x, y = float(one.get("x", 0)), float(one.get("y", 0))
+            x -= {"end": wide, "middle": wide / 2}.get(one.get("text-anchor", ""), 0)
+            assert 0 < x < x + wide < 360
+            boxes.append((x, x + wide, y - 10, y))
+        for this, that in combinations(boxes, 2):
+            apart = this[1] <= that[0] or that[1] <= this[0]
+            assert apart or this[3] <= that[2] or that[3] <= this[2]
 
 
 def test_lines_lie_where_the_rates_are():

@@ -25,16 +25,16 @@ __all__ = ["METRICS", "Chart", "charts"]
 
 METRICS = 12  # so many are drawn
 POINTS = 60  # of a line, at most
-_WIDTH, _HEIGHT = 360, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 266, 20, 126
+_WIDTH, _HEIGHT = 360, 162  # as wide as a phone shows it: letters keep the size that they have here
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 266, 28, 136
 _SAMPLE = 14  # of a line, beside its label
-_APART = 28  # two labels of two lines each
+_APART = 32  # two labels of two lines each
 _TIMES = 4  # at most so many on the axis
 _ROUND = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 _BEYOND = 1.15  # how far above what is needed evidence is drawn
 _CALM = 0.1  # of what *worse* needs: below it nothing speaks against a metric
 _IMMENSE = 1e300  # what a service may claim of itself, but nobody can draw
-_LETTER = 6.2  # the width of one, about
+_LETTER, _GAP = 7.0, 3.0  # the width of one, about, and what is left between two words
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def _ground(scale: _Scale, frame: _Frame) -> Iterator[str]:
         size = f'width="{_number(warm)}" height="{_BOTTOM - _TOP}"'
         yield f'<rect class="warm" x="{_LEFT}" y="{_TOP}" {size}/>'
         if warm > _LETTER * len("warm-up"):
-            yield _written(_LEFT + 4, _TOP + 26, "warm-up", "note")
+            yield _written(_LEFT + 4, _TOP + 29, "warm-up", "note")
     yield f'<path class="axis" d="M{_LEFT} {_BOTTOM}H{_RIGHT}"/>'
     for value, label in scale.labels:
         yield _written(_LEFT - 5, scale.y(value) + 4, label, "note", "end")
@@ -278,7 +278,7 @@ def _ground(scale: _Scale, frame: _Frame) -> Iterator[str]:
     length = frame.end - frame.start
     step = next((one for one in _ROUND if one * _TIMES >= length), length / _TIMES)
     for number in range(int(frame.start / step), int(frame.end / step) + 1):
-        yield _written(frame.x(number * step), _BOTTOM + 15, _time(number * step), "note", "middle")
+        yield _written(frame.x(number * step), _BOTTOM + 17, _time(number * step), "note", "middle")
 
 
 def _time(at: float) -> str:
@@ -292,17 +292,18 @@ def _marks(frame: _Frame) -> Iterator[str]:
         at, word = frame.verdict
         x, wide = frame.x(at), _LETTER * len(word)
         left = min(max(x - wide / 2, _LEFT), _RIGHT - wide)
-        taken.append((left - _LETTER, left + wide + _LETTER))
+        taken.append((left - _GAP, left + wide + _GAP))
         yield f'<path class="verdict" d="M{_number(x)} {_TOP - 4}V{_BOTTOM}"/>'
-        yield _written(left, _TOP - 8, word, "word")
+        yield _written(left, _TOP - 12, word, "word")
     if frame.marks:
+        yield _written(_LEFT - 5 - _LETTER * len("share"), _TOP - 12, "share", "note")
         lines = "".join(f"M{_number(frame.x(at))} {_TOP}V{_BOTTOM}" for at, _ in frame.marks)
         yield f'<path class="mark" d="{lines}"/>'
     for at, what in frame.marks:
         x, wide = frame.x(at), _LETTER * len(what)
         if x + wide < _WIDTH and all(x > right or x + wide < left for left, right in taken):
             taken.append((x, x + wide + _LETTER))
-            yield _written(x, _TOP - 8, what, "note")
+            yield _written(x, _TOP - 12, what, "note")
 
 
 def _band(line: _Line, scale: _Scale, frame: _Frame) -> str:
@@ -339,7 +340,7 @@ def _labels(lines: Sequence[_Line], scale: _Scale) -> Iterator[str]:
         y = placed[line.kind]
         yield f'<path class="{line.kind}" d="M{_RIGHT + 4} {_number(y)}h{_SAMPLE}"/>'
         yield _written(_RIGHT + _SAMPLE + 7, y + 4, line.label, "name")
-        yield _written(_RIGHT + _SAMPLE + 7, y + 16, line.value, "note")
+        yield _written(_RIGHT + _SAMPLE + 7, y + 18, line.value, "note")
 
 
 def _placed(ends: Mapping[str, float]) -> Mapping[str, float]:
@@ -347,7 +348,7 @@ def _placed(ends: Mapping[str, float]) -> Mapping[str, float]:
     heights = [max(ends[kind], _TOP) for kind in ordered]
     for place in range(1, len(heights)):
         heights[place] = max(heights[place], heights[place - 1] + _APART)
-    lowest = _BOTTOM - 16.0
+    lowest = _BOTTOM - 18.0
     for place in reversed(range(len(heights))):
         heights[place] = min(heights[place], lowest)
         lowest = heights[place] - _APART
