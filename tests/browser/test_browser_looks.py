@@ -14,6 +14,8 @@ PAGES = ["/", "/log", "/services/held", "/services/restored", "/changes/110/undo
 PAGES += [f"/changes/{number}" for number in NUMBERS]
 HEAVIEST = 100_000  # bytes, with all that belongs to a page
 LOOKING = Path(__file__).with_name("looking.js").read_text().partition("\n")[2].strip()
+CUT_OFF = """() => [...document.querySelectorAll(".scroll")]
+    .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.outerHTML.slice(0, 100))"""
 ARTEFACTS = os.environ.get("SUREFOOT_SCREENSHOTS")
 HOSTILE = (
     "<script>window.owned=1</script><img src=x onerror=window.owned=1>"
@@ -40,6 +42,7 @@ def test_every_page_can_be_read(site, reader_of, width: int, scheme: str) -> Non
         for look in ("unreadable", "unnamed", "tooSmall", "foreign"):
             assert wrong(page, look) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(CUT_OFF) == [], path
         if ARTEFACTS:
             name = f"{path.strip('/').replace('/', '-') or 'board'}-{width}-{scheme}.png"
             page.screenshot(path=Path(ARTEFACTS) / name, full_page=True)

@@ -134,6 +134,7 @@ RESTORED = replace(
     cause="harm",
     worse="errors",
     because="Errors: canary 39 of 210 bad, baseline 19 of 1900; WORSE",
+    forecast="",
     verdict=None,
     undo=NO_UNDO,
     harmed=Harmed(210, 39, 2.1),

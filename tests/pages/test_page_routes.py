@@ -144,8 +144,8 @@ def test_a_latency_names_the_bounds_that_its_counts_are_of(site: Served) -> None
     """What is slow is nothing without "slower than what", and each arm has its own bound."""
     _, page, _ = site.send("GET", "/changes/103")
     row = page.partition('<th scope="row">latency</th>')[2].partition("</tr>")[0]
-    assert "31/900 over 0.25 s" in row
-    assert "243/8,100 over 0.2 s" in row
+    assert "31 of 900 over 0.25 s" in row
+    assert "243 of 8,100 over 0.2 s" in row
     row = page.partition('<th scope="row">errors</th>')[2].partition("</tr>")[0]
     assert "over" not in row
 

@@ -17,7 +17,7 @@ from surefoot.analysis.ticks import Arm
 from surefoot.analysis.words import margin_in_words
 from surefoot.domain.text import span
 from surefoot.domain.verdict import Word
-from surefoot.drawing.figures import amount
+from surefoot.drawing.figures import amount, short
 from surefoot.drawing.markup import plain, text
 from surefoot.drawing.series import Point, meaning
 
@@ -180,7 +180,7 @@ def _metric_chart(
     metric: MetricPlan, stretches: Sequence[Stretch], whole: Stretch, frame: _Frame
 ) -> Chart:
     what, values = meaning(metric, [whole])
-    written = _rate if metric.guards else _short
+    written = _rate if metric.guards else short
     lines: list[_Line] = []
     said: list[str] = []
     ends: list[float] = []
@@ -235,13 +235,6 @@ def _rate(part: float) -> str:
     if value < 0.001:  # noqa: PLR2004 -- further digits say no more
         return "<0.001 %" if value > 1e-9 else "0 %"  # noqa: PLR2004 -- what rounding leaves of none
     return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"  # noqa: PLR2004 -- two digits say enough
-
-
-def _short(value: float) -> str:
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.3g}"
 
 
 # --- drawing -------------------------------------------------------------------------------------

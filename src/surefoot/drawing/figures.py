@@ -4,7 +4,7 @@ from math import floor, inf
 
 from surefoot.domain import text
 
-__all__ = ["amount", "percent", "span", "times"]
+__all__ = ["amount", "percent", "short", "span", "times"]
 
 MANY = 1e6  # evidence of which further digits say no more
 
@@ -31,6 +31,14 @@ def amount(evidence: float) -> str:
     if evidence >= MANY:
         return ">1 million"
     return f"{floor(evidence):,}" if evidence >= 10 else f"{floor(evidence * 10) / 10:.1f}"  # noqa: PLR2004 -- below ten the tenth matters
+
+
+def short(value: float) -> str:
+    """A figure without a measure: "120 M", "0.15"."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {letter}"
+    return f"{value:.3g}"
 
 
 def times(ratio: tuple[float | None, float | None]) -> str:

@@ -10,7 +10,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from surefoot.domain.text import clean, span
-from surefoot.drawing.figures import amount, percent
+from surefoot.drawing.figures import amount, percent, short
+from surefoot.pages.mood import change_mood
 from surefoot.pages.words import Line, Moment, seconds, sentence, whole
 
 __all__ = ["FILES", "prepare", "render"]
@@ -94,8 +95,10 @@ _ENVIRONMENT.filters.update(
         "ago": _ago,
         "line": _line,
         "amount": amount,
+        "mood": change_mood,
         "percent": percent,
         "seconds": seconds,
+        "short": short,
         "span": span,
         "whole": whole,
         "sentence": sentence,
