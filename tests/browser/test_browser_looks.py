@@ -16,6 +16,11 @@ HEAVIEST = 100_000  # bytes, with all that belongs to a page
 LOOKING = Path(__file__).with_name("looking.js").read_text().partition("\n")[2].strip()
 CUT_OFF = """() => [...document.querySelectorAll(".scroll")]
     .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.outerHTML.slice(0, 100))"""
+HIDDEN = """() => {
+    const [one] = document.activeElement.getClientRects();
+    if (!one || document.activeElement.closest(".undo, .state, header")) return false;
+    return Boolean(document.elementFromPoint(one.x + 2, one.y + 2)?.closest(".undo, .state"));
+}"""
 ARTEFACTS = os.environ.get("SUREFOOT_SCREENSHOTS")
 HOSTILE = (
     "<script>window.owned=1</script><img src=x onerror=window.owned=1>"
@@ -136,6 +141,23 @@ def test_the_keyboard_alone_is_enough(site, reader_of) -> None:
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none"
     assert {"Undo 41 (0.400 s)", "The diff", "The last lines of bo"} <= reached
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_what_stays_in_sight_leaves_room_to_read(site, reader_of, width: int) -> None:
+    """Far down undo is still there, takes little, and hides nothing that the keyboard reaches."""
+    page = reader_of(site, viewport={"width": width, "height": 844}).open("/changes/103")
+    undo = page.get_by_role("button", name="Undo 41")
+    place = undo.bounding_box()
+    page.evaluate("scrollTo(0, 1200)")
+    expect(undo).to_be_in_viewport()
+    covered = page.evaluate("document.elementFromPoint(innerWidth / 2, 200).closest('#state')")
+    assert covered is None
+    assert undo.bounding_box()["y"] < place["y"]
+    page.keyboard.press("End")
+    for _ in range(30):
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate(HIDDEN) is False
 
 
 def spoiled(value: object) -> object:
