@@ -21,6 +21,8 @@ HIDDEN = """() => {
     if (!one || document.activeElement.closest(".undo, .state, header")) return false;
     return Boolean(document.elementFromPoint(one.x + 2, one.y + 2)?.closest(".undo, .state"));
 }"""
+ALARMED = """() => [...document.querySelectorAll("main *")]
+    .some((one) => getComputedStyle(one).color === "rgb(179, 19, 31)")"""
 ARTEFACTS = os.environ.get("SUREFOOT_SCREENSHOTS")
 HOSTILE = (
     "<script>window.owned=1</script><img src=x onerror=window.owned=1>"
@@ -81,7 +83,7 @@ def test_red_is_seen_by_its_shape(site, reader_of) -> None:
 
 
 def test_nothing_is_red_while_users_are_well(site, reader_of) -> None:
-    """The undo has the colour of alarm in one mood alone."""
+    """The undo has the colour of alarm in one mood alone, and nothing else has it in another."""
     reader = reader_of(site)
     page = reader.open("/")
     grounds = {}
@@ -90,6 +92,7 @@ def test_nothing_is_red_while_users_are_well(site, reader_of) -> None:
         for undo in page.locator(".danger").all():
             shown = undo.evaluate("one => getComputedStyle(one).backgroundColor")
             grounds.setdefault(shown, set()).add(state)
+        assert page.evaluate(ALARMED) is (state in {"restoring", "not_restored"}), state
     assert {"restoring", "not_restored"} in grounds.values()
     assert len(grounds) == 2
 
@@ -238,7 +241,7 @@ def test_the_board_holds_few_and_many(reader_of, count: int) -> None:
         expect(page.locator(".lane")).to_have_count(count)
         said = page.locator("#sentence")
         if count == 0:
-            expect(said).to_contain_text("surefoot init")
+            expect(said.locator("code")).to_have_text("surefoot init")
         elif count == 1:
             expect(said).to_contain_text("Nothing needs you. 1 service on verified releases")
         else:

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from surefoot.domain.text import clean, span
 from surefoot.drawing.figures import amount, percent, short
@@ -23,6 +23,7 @@ FILES = {
 }
 """What the pages are made with, by name: a style, a script, icons."""
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h)(?!\w))")
+_COMMAND = re.compile(r"`([^`]+)`")
 
 
 def render(template: str, **values: object) -> str:
@@ -59,13 +60,16 @@ def _time(utc: datetime, shape: str, shown: str) -> Markup:
 
 @pass_context
 def _line(context: Context, line: Line) -> Markup:
-    """A sentence with its moments. A figure and its unit stand on one line, however narrow."""
+    """A sentence with its moments and commands. A figure and its unit are never parted."""
     return Markup("").join(
-        _when(context, part.at)
-        if isinstance(part, Moment)
-        else escape(_UNIT.sub("\u00a0", str(_fit(part))))
-        for part in line
+        _when(context, part.at) if isinstance(part, Moment) else _told(part) for part in line
     )
+
+
+def _told(said: str) -> Markup:
+    between = _COMMAND.split(_UNIT.sub("\u00a0", str(_fit(said))))
+    between[1::2] = map(Markup("<code>{}</code>").format, between[1::2])
+    return Markup("").join(between)
 
 
 def _fit(value: object) -> object:
