@@ -126,15 +126,15 @@ WATCHED = replace(
     verdict=verdict("watching", 0.8, WELL, SLOW, MEMORY),
     harmed=HARMLESS,
 )
+HARMED = replace(WATCHED, verdict=verdict("worse", 140.0, HARMFUL, MEMORY), forecast="")
 RESTORED = replace(
-    WATCHED,
+    HARMED,
     phase="restored",
     share=0.0,
     final=True,
     cause="harm",
     worse="errors",
     because="Errors: canary 39 of 210 bad, baseline 19 of 1900; WORSE",
-    forecast="",
     verdict=None,
     undo=NO_UNDO,
     harmed=Harmed(210, 39, 2.1),
@@ -171,10 +171,10 @@ STATES: dict[str, ChangeStatus] = {
     ),
     "undecided": replace(WATCHED, phase="verifying", share=0.5, wait=ASKED),
     "restoring": replace(
-        WATCHED, phase="restoring", share=0.0, cause="harm", worse="errors", because="Errors; WORSE"
+        HARMED, phase="restoring", share=0.0, cause="harm", worse="errors", because="Errors; WORSE"
     ),
     "not_restored": replace(
-        WATCHED, phase="not_restored", share=0.0, cause="harm", because="Release 40 is not well."
+        HARMED, phase="not_restored", share=0.0, cause="harm", because="Release 40 is not well."
     ),
     "restored": RESTORED,
     "undone": replace(RESTORED, cause="person", because="Bo ordered it: looks odd."),

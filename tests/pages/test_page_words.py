@@ -1,5 +1,6 @@
 """The sentences of the pages, for every state."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from surefoot.engine.status import WaitStatus
 from surefoot.pages.mood import Mood, change_mood, change_word, service_mood
 from surefoot.pages.path import path
-from surefoot.pages.rendering import render
+from surefoot.pages.rendering import FILES, render
 from surefoot.pages.words import (
     LONGEST,
     Moment,
@@ -323,3 +324,18 @@ def test_a_figure_stays_beside_its_unit() -> None:
     line = ("10 % for 40 s, 3 min or 2 h. 5 steps",)
     html = render("board/state.html", line=line, mood=Mood.GOING)
     assert "10\u00a0% for 40\u00a0s, 3\u00a0min or 2\u00a0h. 5 steps" in html
+
+
+@pytest.mark.parametrize("mood", Mood)
+def test_each_icon_is_seen_on_a_light_tab_and_a_dark_one(mood: Mood) -> None:
+    """Its shape has three times the light of its ground, or a third."""
+    ink = light(re.search('stroke="#([0-9a-f]{6})"', FILES[f"icon-{mood}.svg"].decode())[1])
+    for ground in map(light, ("ffffff", "dee1e6", "202124")):
+        assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 3  # WCAG 2.2, 1.4.11
+
+
+def light(colour: str) -> float:
+    """Relative luminance (WCAG 2.2) of red, green and blue as six digits."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    even = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * even[0] + 0.7152 * even[1] + 0.0722 * even[2]
