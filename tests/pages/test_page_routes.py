@@ -62,6 +62,12 @@ def test_an_order_on_a_first_release_means_that_of_its_service(
     assert control.ledger[-1].change == 0
 
 
+def test_to_accept_has_its_command_too(site: Served) -> None:
+    """Like each other order of a page."""
+    _, page, _ = site.send("GET", "/changes/105")
+    assert "<code>surefoot accept 105 --because &#34;...&#34;</code>" in page
+
+
 def test_what_came_before_is_found_however_much_came_since(site: Served, control: Gallery) -> None:
     """Of a change of last week, too, it is told what users met in the half hour before."""
     old, week = STATES["restored"], 7 * 86_400.0
