@@ -96,9 +96,10 @@ MEMORY = MetricStatus(
 )
 SLOW = replace(
     metric("latency", "watching", (31, 900), (243, 8100)),
-    margin="at most x1.25",
+    margin="at most +5 points or x1.25",
     slower_than=(0.25, 0.2),
 )
+CHECKOUT = metric("checkout_errors", "watching", (21, 1549), (34, 4477))
 READY = tuple(PartStatus(name, "done", 4.2, "fine") for name in ("checks", "review", "build"))
 UNDO = UndoStatus(possible=True, seconds=0.4, says="Undo 41 (0.400 s)")
 NO_UNDO = UndoStatus(possible=False, seconds=None, says="Nothing to undo: all users are on 40")
@@ -123,7 +124,7 @@ WATCHED = replace(
     exposed_at=BEGAN,
     because="Watching: about 40 s more for errors",
     forecast="If it is harmless, verified in about 40 s more (nine in ten within 70 s).",
-    verdict=verdict("watching", 0.8, WELL, SLOW, MEMORY),
+    verdict=verdict("watching", 0.8, WELL, SLOW, CHECKOUT, MEMORY),
     harmed=HARMLESS,
 )
 HARMED = replace(WATCHED, verdict=verdict("worse", 140.0, HARMFUL, MEMORY), forecast="")

@@ -251,6 +251,7 @@ def _chart(name: str, says: str, lines: Sequence[_Line], scale: _Scale, frame: _
         *(_band(line, scale, frame) for line in lines),
         *(_stroke(line, scale, frame) for line in reversed(lines)),
         *_labels(lines, scale),
+        _warming(frame),
         "</svg>",
     ]
     return Chart(plain(name), plain(says, 300), "".join(body))
@@ -261,8 +262,6 @@ def _ground(scale: _Scale, frame: _Frame) -> Iterator[str]:
     if frame.start < frame.warm_up:
         size = f'width="{_number(warm)}" height="{_BOTTOM - _TOP}"'
         yield f'<rect class="warm" x="{_LEFT}" y="{_TOP}" {size}/>'
-        if warm > _LETTER * len("warm-up"):
-            yield _written(_LEFT + 4, _TOP + 29, "warm-up", "note")
     yield f'<path class="axis" d="M{_LEFT} {_BOTTOM}H{_RIGHT}"/>'
     for value, label in scale.labels:
         yield _written(_LEFT - 5, scale.y(value) + 4, label, "note", "end")
@@ -272,6 +271,13 @@ def _ground(scale: _Scale, frame: _Frame) -> Iterator[str]:
     step = next((one for one in _ROUND if one * _TIMES >= length), length / _TIMES)
     for number in range(int(frame.start / step), int(frame.end / step) + 1):
         yield _written(frame.x(number * step), _BOTTOM + 17, _time(number * step), "note", "middle")
+
+
+def _warming(frame: _Frame) -> str:
+    """What the grey ground is, where there is room; above the lines, for they may lie anywhere."""
+    if frame.x(frame.warm_up) - _LEFT <= _LETTER * len("warm-up"):
+        return ""
+    return _written(_LEFT + 4, _TOP + 29, "warm-up", "note")
 
 
 def _time(at: float) -> str:
