@@ -24,7 +24,7 @@ demo: $(VENV)/.runtime  ## three changes, live: verified, restored, fixed
 	@$(BIN)/surefoot demo $(ARGS)
 
 # In these real time passes, on real parts: they wait, and nothing that computes disturbs them.
-LIVED := tests/e2e tests/crash tests/browser tests/security/test_whole_installation.py
+LIVED := tests/e2e tests/crash tests/browser/test_browser_rollouts.py tests/security/test_whole_installation.py
 
 test: check  ## the static checks, then every test
 	@$(BIN)/pytest -n 4 --dist worksteal $(LIVED:%=--ignore=%) $(ARGS)
