@@ -193,6 +193,11 @@ def test_what_cannot_be_undone_is_not_asked_about(site: Served) -> None:
     assert '<button class="danger"' not in page
     _, page, _ = site.send("GET", "/changes/110/undo")
     assert '<button class="danger" data-key="u">Undo 41' in page
+    assert "All users go from 110 back to 40, and it ends." in page
+    _, page, _ = site.send("GET", "/changes/103/undo")
+    assert "10 % of users go from 103 back to 40" in page
+    _, page, _ = site.send("GET", "/changes/100/undo")
+    assert "No user has met 100: it leaves the lane, and nothing else changes." in page
 
 
 def test_what_users_meet_within_a_fix_looks_as_that_does(site: Served, control: Gallery) -> None:

@@ -8,7 +8,7 @@ from gallery import BEGAN, NOW, RESTORED, STATES, WATCHED, service_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.engine.status import WaitStatus
+from surefoot.engine.status import PartStatus, WaitStatus
 from surefoot.pages.mood import Mood, change_mood, change_word, service_mood
 from surefoot.pages.path import path
 from surefoot.pages.rendering import FILES, render
@@ -35,24 +35,23 @@ EXPECTED = {
     "It starts in about 3 min.",
     "queued": "No user has met 41. It waits for 40 ahead of it.",
     "held": "No user has met 41. Held by Bo: market day.",
-    "rolling_out": "10 % of the requests meet 41; nothing looks worse (errors 1.0 %, usual 1 %). "
-    "If it is harmless, verified in about 40 s more (nine in ten within 70 s).",
+    "rolling_out": "10 % of the requests meet 41; nothing looks worse (errors 1.0 %, old "
+    "release 1.0 %). If it is harmless, verified in about 40 s more (nine in ten within 70 s).",
     "looks_worse": "10 % of the requests meet 41, which looks worse so far (errors, 34 of 100). "
     "At 100 it is undone by itself; you may undo it now.",
     "undecided": "50 % of the requests meet 41. Nothing is proven: accept or undo it by "
     f"{Moment(NOW + 1800)}, else it is restored.",
-    "restoring": "Users are being taken off 41. Errors; WORSE.",
-    "not_restored": "Users are off 41 and still not well (errors 1.0 %, usual 1 %). "
+    "restoring": "Users are being taken off 41. Errors.",
+    "not_restored": "Users are off 41 and still not well (errors 1.0 %, usual 1.0 %). "
     "Release 40 is not well.",
-    "restored": f"Users are well again since {Moment(BEGAN + 14)} (errors 1.0 %, usual 1 %). "
+    "restored": f"Users are well again since {Moment(BEGAN + 14)} (errors 1.0 %, usual 1.0 %). "
     "Change 41 was undone after 4.1 s; 39 requests failed. Lane held until fixed.",
-    "undone": f"All users are on 40 again since {Moment(BEGAN + 14)}. Change 41 was undone; "
-    "39 requests failed. Bo ordered it: looks odd.",
+    "undone": f"All users are on 40 again since {Moment(BEGAN + 14)}. Bo ordered it: looks odd.",
     "verified": f"41 operates as designed in production since {Moment(NOW - 1)} (errors 1.0 %, "
-    "usual 1 %). Nothing needs you.",
-    "accepted": f"41 is live since {Moment(NOW - 1)} (errors 1.0 %, usual 1 %). A person answers "
+    "usual 1.0 %). Nothing needs you.",
+    "accepted": f"41 is live since {Moment(NOW - 1)} (errors 1.0 %, usual 1.0 %). A person answers "
     "for it: the evidence left it open. Nothing needs you.",
-    "adopted": f"41 is live since {Moment(NOW - 1)} (errors 1.0 %, usual 1 %). It is the first "
+    "adopted": f"41 is live since {Moment(NOW - 1)} (errors 1.0 %, usual 1.0 %). It is the first "
     "release here: nothing to compare to. Nothing needs you.",
     "applied": f"Nothing to roll out: the manifest of 41 guards since {Moment(NOW)}.",
     "rejected": f"No user met 41: rejected at {Moment(NOW)}. check 'unit': it failed with code 1.",
@@ -94,8 +93,12 @@ UNTRUE = [
         ", held (market day): it goes on when the hold ends.",
     ),
     (
+        replace(WIDE, wait=replace(waiting("a hold", "it goes on then"), until_at=NOW)),
+        f", held until {Moment(NOW)}: market day.",
+    ),
+    (
         replace(WIDE, wait=waiting("being stuck", "it goes on when there is disk space")),
-        "(errors 1.0 %, usual 1 %), and no more for now: it goes on when there is disk space.",
+        "old release 1.0 %), and no more for now: it goes on when there is disk space.",
     ),
     (replace(BACK, given_back_at=BEGAN), f"Users are off 41 since {Moment(BEGAN)}; not yet well"),
     (
@@ -134,7 +137,7 @@ def test_an_old_restore_claims_nothing_of_today() -> None:
         harm = plain(change_line(RESTORED, service, (0.5, 0.01)))
         assert harm.startswith(f"Users were well again at {later}. Change 41 was undone after")
         person = plain(change_line(STATES["undone"], service, (0.5, 0.01)))
-        assert person.startswith(f"Users went back at {later}. Change 41 was undone;")
+        assert person == f"Users went back at {later}. Bo ordered it: looks odd."
 
 
 def test_a_change_that_a_fix_carries_goes_where_that_goes() -> None:
@@ -258,6 +261,23 @@ def test_no_page_calls_a_failing_service_well() -> None:
     assert change_mood(left, failing) is Mood.VERIFIED
 
 
+def test_a_review_that_waits_is_on_the_board() -> None:
+    """Whoever may give it is not told that nothing needs them."""
+    asks = replace(STATES["getting_ready"], service="shop")
+    service = replace(service_of(STATES["verified"]), name="shop", waiting=(41,))
+    assert plain(board_line([service], [], None, [asks])) == "shop 41 waits for somebody's review."
+    both = [asks, replace(asks, number=42)]
+    assert plain(board_line([service], [], None, both)).endswith("42 wait for somebody's review.")
+
+
+def test_an_undo_without_harm_is_told_without_alarm() -> None:
+    """No request failed because of it; and a lane that waits for another fix is told."""
+    service = replace(service_of(STATES["undone"]), awaits_fix=(39,))
+    line = plain(change_line(STATES["undone"], service, None))
+    assert line.endswith("Bo ordered it: looks odd. The lane waits for the fix of 39.")
+    assert "failed" not in line
+
+
 def test_a_request_or_two_are_no_alarm() -> None:
     """Where hardly anybody asks, a tenth of them is one."""
     verified = STATES["verified"]
@@ -304,6 +324,21 @@ def test_the_path_ends_where_the_change_did() -> None:
     assert now["10 %"] == "now"
     assert now["50 %"] == now["verified"] == "open"
     assert [stop.state for stop in path(STATES["verified"], None)] == ["done"] * 7
+    back = [(stop.name, stop.state) for stop in path(STATES["restoring"], None)]
+    assert back[-2:] == [("undone", "now"), ("users well", "open")]
+    assert "50 %" not in dict(back)
+
+
+def test_a_rehearsal_is_not_under_way_before_its_turn() -> None:
+    """It comes after all other parts, and a review may take a day."""
+    asked = replace(
+        STATES["getting_ready"],
+        parts=(*STATES["getting_ready"].parts, PartStatus("rehearsal", "open", None, "")),
+    )
+    states = {stop.name: stop.state for stop in path(asked, None)}
+    assert (states["review"], states["rehearsal"]) == ("now", "open")
+    ready = replace(asked, parts=(*asked.parts[:1], asked.parts[-1]))
+    assert {stop.name: stop.state for stop in path(ready, None)}["rehearsal"] == "now"
 
 
 @pytest.mark.parametrize(
@@ -311,7 +346,9 @@ def test_the_path_ends_where_the_change_did() -> None:
     [
         ("watching: about 40 s more", "About 40 s more."),
         ("Verified: errors at most +1 point (95 %)", "Errors at most +1 point (95 %)."),
+        ("verified: errors at most +1 point (95 %)", "Errors at most +1 point (95 %)."),
         ("errors: 9 of 20 bad, 1 of 90; WORSE", "Errors: 9 of 20 bad, 1 of 90."),
+        ("checkout_errors: 9 of 20 bad; WORSE", "checkout_errors: 9 of 20 bad."),
     ],
 )
 def test_the_word_of_the_verdict_is_said_once(said: str, shown: str) -> None:

@@ -69,7 +69,10 @@ def doorstep(status: int, address: str, title: str = "Sign in") -> HTMLResponse:
     """
     there = address != "/" and _TYPEABLE.fullmatch(address)
     command = f"surefoot open {shlex.quote(address)}" if there else "surefoot open"
-    says = "Surefoot shows its pages to the team alone. Where you have a key to it:"
+    says = (
+        "Surefoot shows its pages to the team alone, and a sign-in ends or is closed. Where you "
+        "have a key to it (for a phone: with --phone):"
+    )
     return plain_page(status, title, says, command=command)
 
 

@@ -24,7 +24,7 @@ from surefoot.domain.lifecycle import FINAL, LIVE, Event, Phase, way
 from surefoot.domain.manifest import Review
 from surefoot.domain.placebo import as_placebo
 from surefoot.domain.risk import ONE_WAY
-from surefoot.domain.text import span
+from surefoot.domain.text import capital, span
 from surefoot.domain.verdict import Reading, Word
 from surefoot.domain.waiting import BASELINE_S, waits_for
 
@@ -179,7 +179,7 @@ def verify(facts: Facts) -> Decision:
     reading = facts.reading
     if reading is None or reading.word is not Word.VERIFIED or _held(facts):
         return _watching(facts)
-    verified = facts.change.moved(Event.VERIFY, _capital(reading.because))
+    verified = facts.change.moved(Event.VERIFY, capital(reading.because))
     return _takes_all(facts, replace(verified, verdict=reading.because))
 
 
@@ -276,7 +276,7 @@ def _must_end(facts: Facts) -> Decision | None:
     if world.fenced:
         return _undo(facts, Cause.UNWATCHED, f"Given back by the keeper: {world.fenced}.")
     if reading and reading.word is Word.WORSE:
-        return _undo(facts, Cause.HARM, _capital(reading.because), reading)
+        return _undo(facts, Cause.HARM, capital(reading.because), reading)
     if world.host_hurt:
         both = "Old and new are both hurt, so nobody can tell whether it is this change."
         return _undo(facts, Cause.HOST, both)
@@ -300,7 +300,7 @@ def _watching(facts: Facts) -> Decision:
     if facts.now < limit:
         wait = _stalled(facts)
         because = facts.reading.because if facts.reading else "Watching: nothing is counted yet."
-        return Decision(replace(change, because=_capital(because), wait=wait), acts, wake_at=limit)
+        return Decision(replace(change, because=capital(because), wait=wait), acts, wake_at=limit)
     answer_by = limit + rules.answer_within_s
     if facts.now >= answer_by and rules.on_inconclusive == "restore":
         nobody = "Nobody answered for it, and the evidence could not decide."
@@ -420,7 +420,8 @@ def _restored(facts: Facts, change: Change) -> Change:
     well = f"Users are well again on {old}, {proof}."
     if change.cause is Cause.HOST:  # it was not this change, so that its end proves nothing
         well = f"Users are back on {old}; nothing proves that they are well."
-    because = f"{well} {change.because}"
+    unwell = change.cause in {Cause.HARM, Cause.HOST}
+    because = f"{well} {change.because}" if unwell else f"{change.because} {well}"
     because += _one_way(change) + _called(facts)
     restored = change.moved(Event.GIVEN_BACK, because)
     stamps = replace(restored.stamps, restored_at=facts.now, ended_at=facts.now)
@@ -585,12 +586,8 @@ def _rehearsed(change: Change) -> str:
 
 def _one_way(change: Change) -> str:
     """What no way back covers, where it alters data."""
-    return f" {_capital(ONE_WAY)}." if change.intent.forward_only else ""
+    return f" {capital(ONE_WAY)}." if change.intent.forward_only else ""
 
 
 def _percent(share: float) -> str:
     return f"{share * 100:g} %"
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

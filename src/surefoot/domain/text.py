@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["beginning", "clean", "fit", "span", "without_password"]
+__all__ = ["beginning", "capital", "clean", "fit", "span", "without_password"]
 
 MINUTE_S, HOUR_S = 60, 3600
 
@@ -19,6 +19,12 @@ def span(seconds: float) -> str:
     if seconds >= 2 * HOUR_S:
         return f"{seconds / HOUR_S:.3g} h"
     return f"{seconds / MINUTE_S:.0f} min" if seconds >= 2 * MINUTE_S else f"{seconds:.0f} s"
+
+
+def capital(said: str) -> str:
+    """A clause as the beginning of a sentence; the name of a metric stays as it is written."""
+    name = said.split(":", 1)[0]
+    return said if "_" in name and " " not in name else said[:1].upper() + said[1:]
 
 
 def clean(text: str) -> str:

@@ -4,7 +4,7 @@ from math import floor, inf
 
 from surefoot.domain import text
 
-__all__ = ["amount", "percent", "short", "span", "times"]
+__all__ = ["amount", "percent", "rate", "short", "span", "times"]
 
 MANY = 1e6  # evidence of which further digits say no more
 
@@ -22,6 +22,12 @@ def percent(part: float) -> str:
     """A share or a rate: "10 %", "0.8 %"."""
     value = 100 * part
     return f"{value:.0f} %" if value >= 10 or value == int(value) else f"{value:.1f} %"  # noqa: PLR2004 -- two digits say enough
+
+
+def rate(part: float) -> str:
+    """How often something happens, to the tenth below ten: "10 %", "1.0 %", "0 %"."""
+    value = 100 * part
+    return f"{value:.1f} %" if 0 < value < 10 else f"{value:.0f} %"  # noqa: PLR2004 -- two digits say enough
 
 
 def amount(evidence: float) -> str:

@@ -383,7 +383,9 @@ def undo_status(lane: Lane, change: Change, now: float) -> UndoStatus:
         says = f"Nothing to undo: all users are on {live}"
         return UndoStatus(possible=False, seconds=None, says=says)
     seconds = change.rehearsed_s
-    took = f"{seconds:.3f} s" if seconds is not None else ""
+    took = ""
+    if seconds is not None:
+        took = f"{seconds:.1f} s" if seconds >= 0.1 else "under 0.1 s"  # noqa: PLR2004 -- less is at once
     return UndoStatus(possible=True, seconds=seconds, says=_undo_label(change, took))
 
 

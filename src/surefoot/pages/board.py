@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from surefoot.engine.control import Control
 from surefoot.engine.status import ChangeStatus, ServiceStatus
-from surefoot.pages.mood import Mood, change_word, service_mood
+from surefoot.pages.mood import Mood, awaits_review, change_word, service_mood
 from surefoot.pages.page import Page
 from surefoot.pages.rendering import render
 from surefoot.pages.words import board_line
@@ -63,7 +63,9 @@ class BoardPage:
         lanes.sort(key=lambda one: (_rank(one.mood), one.service.name))
         log = await control.log(LogQuery(limit=20))
         last = next((one for one in log if one.live_at and not one.placebo), None)
-        line = board_line(services, [one.exposed for one in lanes if one.exposed], last)
+        exposed = [one.exposed for one in lanes if one.exposed]
+        asks = [one for lane in lanes for one in lane.waiting if awaits_review(one)]
+        line = board_line(services, exposed, last, asks)
         mood = lanes[0].mood if lanes else Mood.WAITING
         now = control.now()
         parts = {"state": render("board/state.html", line=line, mood=mood, now=now)}

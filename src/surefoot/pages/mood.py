@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from surefoot.engine.status import ChangeStatus, ServiceStatus
 
-__all__ = ["Mood", "change_mood", "change_word", "fails", "service_mood"]
+__all__ = ["Mood", "awaits_review", "change_mood", "change_word", "fails", "service_mood"]
 
 FAILING = 0.1  # of all requests: nobody calls that well, whatever is usual
 FEW = 5  # as many failures of the last ten seconds are no accident
@@ -57,6 +57,11 @@ def change_mood(change: ChangeStatus, service: ServiceStatus | None = None) -> M
     if cause == "a hold" or (cause in {"a person", "being stuck"} and change.share > 0):
         return Mood.HELD
     return _BY_PHASE.get(change.phase, Mood.SETTLED)
+
+
+def awaits_review(change: ChangeStatus) -> bool:
+    """Whether it is somebody's turn before any user meets it."""
+    return change.wait is not None and change.wait.cause == "a person" and change.share == 0
 
 
 def change_word(change: ChangeStatus, service: ServiceStatus) -> str:

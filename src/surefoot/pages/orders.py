@@ -6,8 +6,9 @@ from urllib.parse import parse_qsl, quote
 from starlette.requests import Request
 
 from surefoot.domain.errors import Refused
+from surefoot.drawing.figures import percent
 from surefoot.engine.control import Control
-from surefoot.engine.status import UndoStatus
+from surefoot.engine.status import ChangeStatus, UndoStatus
 from surefoot.pages.mood import Mood
 from surefoot.pages.page import Page
 from surefoot.pages.rendering import render
@@ -129,14 +130,33 @@ async def confirm_undo(control: Control, request: Request) -> Page:
     change = await control.change(number, _service(request))
     back = _of_change(request)
     action = back.replace(f"/changes/{number}", f"/changes/{number}/undo", 1)
-    return _confirm(change.undo, change.sentence, action, back)
+    return _confirm(change.undo, _effect(change), action, back)
 
 
 async def confirm_undo_service(control: Control, request: Request) -> Page:
     """The same for what is exposed, else live, in a service. Raises `NotFound`."""
     service = await control.service(request.path_params["name"])
     back = _of_service(request)
-    return _confirm(service.undo, service.sentence, f"{back}/undo", back)
+    current = service.exposed if service.exposed is not None else service.live
+    effect = service.sentence
+    if current is not None:
+        effect = _effect(await control.change(current, service.name))
+    return _confirm(service.undo, effect, f"{back}/undo", back)
+
+
+def _effect(change: ChangeStatus) -> str:
+    """What it will do, and what it will not."""
+    if not change.undo.possible:
+        return change.sentence
+    if change.exposed_at is None:
+        return f"No user has met {change.number}: it leaves the lane, and nothing else changes."
+    met = "All users go" if change.share in {0.0, 1.0} else f"{percent(change.share)} of users go"
+    back = f"back to {change.base_number}"
+    if change.base_number is None:
+        back = "off the air: nothing was live before"
+    alters = " What it did to data stays." if change.forward_only else ""
+    again = f"`surefoot ship --again {change.number}` sends it out once more."
+    return f"{met} from {change.number} {back}, and it ends.{alters} {again}"
 
 
 def _confirm(undo: UndoStatus, effect: str, action: str, back: str) -> Page:

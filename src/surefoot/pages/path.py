@@ -32,8 +32,10 @@ def path(change: ChangeStatus, judged: Judged | None) -> tuple[Stop, ...]:
 
 def _ready(change: ChangeStatus) -> Iterator[Stop]:
     running = change.phase == "getting_ready"
+    before = all(part.state == "done" for part in change.parts if part.name != "rehearsal")
     for part in change.parts:
-        state = "now" if part.state == "open" and running else part.state
+        begun = running and (before or part.name != "rehearsal")  # which comes after all others
+        state = "now" if part.state == "open" and begun else part.state
         yield Stop(part.name, state, part.seconds)
     queued = change.times.queued_s
     if change.phase == "queued" or queued is not None:
@@ -54,7 +56,7 @@ def _shares(change: ChangeStatus, judged: Judged | None) -> Iterator[Stop]:
         elif name in lasted or change.phase in _LIVE:
             undone = change.phase in _BACK and share == latest
             yield Stop(name, "back" if undone else "done", lasted.get(name))
-        else:
+        elif change.phase not in _BACK:
             yield Stop(name, "open")
 
 
@@ -75,8 +77,9 @@ def _end(change: ChangeStatus) -> Iterator[Stop]:
     times = change.times
     if change.phase in _BACK:
         yield Stop("undone", "done" if times.undo_s is not None else "now", times.undo_s)
-        well = change.phase == "restored"
-        yield Stop("users well", "done" if well else "now", times.restoring_s)
+        there = "now" if times.undo_s is not None else "open"
+        well = "done" if change.phase == "restored" else there
+        yield Stop("users well", well, times.restoring_s)
     elif change.phase in _LIVE:
         yield Stop(change.phase, "done", times.exposed_to_verdict_s)
     elif change.final:

@@ -10,7 +10,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from surefoot.domain.text import clean, span
-from surefoot.drawing.figures import amount, percent, short
+from surefoot.drawing.figures import amount, percent, rate, short
 from surefoot.pages.mood import change_mood
 from surefoot.pages.words import Line, Moment, seconds, sentence, whole
 
@@ -101,6 +101,7 @@ _ENVIRONMENT.filters.update(
         "amount": amount,
         "mood": change_mood,
         "percent": percent,
+        "rate": rate,
         "seconds": seconds,
         "short": short,
         "span": span,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from surefoot.domain import text
-from surefoot.drawing.figures import percent
+from surefoot.drawing.figures import percent, rate
 from surefoot.engine.status import ChangeStatus, ServiceStatus, VerdictStatus, WaitStatus
 from surefoot.pages.mood import Mood, fails, service_mood
 
@@ -107,16 +107,24 @@ def whole(said: str) -> str:
 
 def sentence(said: str) -> str:
     """The same with a capital, without the word of the verdict that stands before it anyway."""
-    for word in ("watching: ", "inconclusive ", "Verified: "):
+    for word in ("watching: ", "inconclusive ", "verified: ", "Verified: "):
         said = said.removeprefix(word)
-    said = whole(said.removesuffix("; WORSE"))
-    return said[:1].upper() + said[1:]
+    return text.capital(whole(said.removesuffix("; WORSE")))
 
 
 def _errors(rates: Rates | None, lead: str = "", tail: str = "") -> str:
     if rates is None:
         return ""
-    return f"{lead}errors {percent(rates[0])}, usual {percent(rates[1])}{tail}"
+    return f"{lead}errors {rate(rates[0])}, usual {rate(rates[1])}{tail}"
+
+
+def _beside(verdict: VerdictStatus | None) -> str:
+    """Errors of a change that users meet, beside those of the release that it is compared with."""
+    for one in verdict.metrics if verdict else ():
+        if one.name == "errors" and one.canary_all and one.baseline_all:
+            new, old = one.canary_bad / one.canary_all, one.baseline_bad / one.baseline_all
+            return f" (errors {rate(new)}, old release {rate(old)})"
+    return ""
 
 
 def _waits(change: ChangeStatus, service: ServiceStatus, _rates: Rates | None) -> Line:
@@ -131,7 +139,7 @@ def _waits(change: ChangeStatus, service: ServiceStatus, _rates: Rates | None) -
     return met, whole(change.because), soon
 
 
-def _goes(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
+def _goes(change: ChangeStatus, service: ServiceStatus, _rates: Rates | None) -> Line:
     met = f"{percent(change.share)} of the requests meet {change.number}"
     wait, verdict = change.wait, change.verdict
     asked = wait is not None and wait.cause == "a person"
@@ -140,22 +148,25 @@ def _goes(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> 
         after = "At 100 it is undone by itself; you may undo it now."
         return (f"{met}, which looks worse so far ({doubt}). {after}",)
     if wait is not None:
-        return _stands_still(wait, met, service, rates)
+        return _stands_still(wait, met, _beside(verdict), service)
     if verdict is None or not any(one.canary_all for one in verdict.metrics if one.required):
         return f"{met}. Nothing is known of them yet. ", whole(change.because)
-    well = f"{met}; nothing looks worse{_errors(rates, ' (', ')')}. "
+    well = f"{met}; nothing looks worse{_beside(verdict)}. "
     return well, whole(change.forecast or change.because)
 
 
-def _stands_still(wait: WaitStatus, met: str, service: ServiceStatus, rates: Rates | None) -> Line:
+def _stands_still(wait: WaitStatus, met: str, errors: str, service: ServiceStatus) -> Line:
     """What keeps users from meeting more of it, or of anything."""
     if wait.cause == "a person":
         return f"{met}. Nothing is proven: accept or undo it", *_by(wait), f", else {wait.then}."
     if wait.cause == "telemetry":
         silent: Line = (f"{met}. Nothing is heard of them since ", Moment(wait.since_at))
         return *silent, "; unless that ends", *_by(wait), f", {wait.then}."
+    if wait.cause == "a hold" and wait.until_at:
+        why = whole(service.held_because or "")
+        return f"{met}{errors}, held until ", Moment(wait.until_at), f": {why}"
     held = f"held ({service.held_because})" if wait.cause == "a hold" else "and no more for now"
-    return f"{met}{_errors(rates, ' (', ')')}, {held}: ", whole(wait.then)
+    return f"{met}{errors}, {held}: ", whole(wait.then)
 
 
 def _by(wait: WaitStatus) -> Line:
@@ -180,7 +191,7 @@ def _goes_back(change: ChangeStatus, _service: ServiceStatus, rates: Rates | Non
     elif off_at is not None:
         proven = "" if change.cause != "harm" else f"; not yet well{_errors(rates, ' (', ')')}"
         back = f"Users are off {number} since ", Moment(off_at), f"{proven}. "
-    return *back, whole(change.because)
+    return *back, sentence(change.because)
 
 
 def _came_back(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) -> Line:
@@ -191,13 +202,15 @@ def _came_back(change: ChangeStatus, service: ServiceStatus, rates: Rates | None
     failed = f"; {harmed} request{'' if harmed == 1 else 's'} failed" if harmed else ""
     if change.placebo:
         return f"{number} was a placebo, and is over", *at, ". ", whole(change.because)
+    lane = f" The lane waits for the fix of {service.awaits_fix[-1]}." if service.awaits_fix else ""
     if change.cause != "harm" or change.unproven:
         on = f"All users are on {service.live} again" if now else "Users went back"
-        return on, *at, f". Change {number} was undone{failed}. ", whole(change.because)
+        undone = f"Change {number} was undone{failed}. " if change.cause == "harm" else ""
+        return on, *at, f". {undone}", whole(change.because), lane if now else ""
     undone = f"Change {number} was undone after {seconds(_harm_lasted(change))}{failed}."
     if not now:
         return "Users were well again", *at, ". ", undone
-    lane = " Lane held until fixed." if number in service.awaits_fix else ""
+    lane = " Lane held until fixed." if number in service.awaits_fix else lane
     return "Users are well again", *at, _errors(rates, " (", ")"), ". ", undone, lane
 
 
@@ -220,9 +233,9 @@ def _lives(change: ChangeStatus, service: ServiceStatus, rates: Rates | None) ->
     number = change.number
     since: Line = (" since ", Moment(change.live_at)) if change.live_at is not None else ()
     if service.live == number and fails(service):
-        rate = percent(service.error_rate or 0.0)
+        hurt = f"Users are hurt: {rate(service.error_rate or 0.0)} of the requests fail. "
         also = f" Some users meet {service.exposed}." if service.exposed is not None else ""
-        return f"Users are hurt: {rate} of the requests fail. {number} is live", *since, ".", also
+        return hurt, f"{number} is live", *since, ".", also
     word, how = {
         "verified": (f"{number} operates as designed in production", ""),
         "accepted": (f"{number} is live", "A person answers for it: the evidence left it open. "),
@@ -278,6 +291,7 @@ def board_line(
     services: Sequence[ServiceStatus],
     exposed: Sequence[ChangeStatus],
     last: ChangeStatus | None,
+    asks: Sequence[ChangeStatus] = (),
 ) -> Line:
     """The one sentence of the board: whether anything needs somebody.
 
@@ -285,6 +299,7 @@ def board_line(
         services: all of them.
         exposed: the changes that users meet now.
         last: the newest change, or None before the first.
+        asks: changes that wait for a review.
     """
     if not services:
         return ("No service is known yet. `surefoot init` in a repository makes one known.",)
@@ -297,6 +312,8 @@ def board_line(
         return (f"Users of {_names(hurt)} are hurt now.",)
     if held:
         return (f"{_names(held)} {'needs' if len(held) == 1 else 'need'} somebody.",)
+    if asks:
+        return (f"{_names([f'{one.service} {one.number}' for one in asks])} {_wait(asks)} review.",)
     if going:
         return (f"Nothing needs you. A change of {_names(going)} is on its way.",)
     standing = _standing(services)
@@ -315,6 +332,10 @@ def _standing(services: Sequence[ServiceStatus]) -> str:
     if verified == len(live):
         return f"{services_are} on verified releases"
     return f"{services_are} live, {verified} on verified releases"
+
+
+def _wait(asks: Sequence[ChangeStatus]) -> str:
+    return "waits for somebody's" if len(asks) == 1 else "wait for somebody's"
 
 
 def _names(names: Sequence[str]) -> str:
