@@ -44,6 +44,7 @@ stop_timeout = "500ms"
 [checks.unit]
 run = ["pytest", "-q"]
 time_limit = "0.5h"
+coverage = "./coverage/lcov.info"
 
 [metrics.checkout_errors]
 kind = "ratio"
@@ -141,7 +142,7 @@ def test_the_whole_file_is_read() -> None:
             ready_s=50.0,
             stop_timeout_s=0.5,
         ),
-        checks=(Check("unit", ("pytest", "-q"), 1800.0),),
+        checks=(Check("unit", ("pytest", "-q"), 1800.0, "coverage/lcov.info"),),
         metrics=(
             Metric(
                 "checkout_errors",
@@ -219,6 +220,7 @@ BAD_VALUES = {
     "release.stop_timeout": ['"10"', "10", '"inf s"', f'"{"9" * 500}s"'],
     "checks.NAME.run": ['"pytest -q"', "[]"],
     "checks.NAME.time_limit": ['"0s"', "1800"],
+    "checks.NAME.coverage": ['""', '"."', '"/tmp/lcov.info"', '"../a"', '"a/../../b"', "[]"],
     "metrics.NAME.kind": ['"rate"', "1", '["ratio"]'],
     "metrics.NAME.bad": ['"a b"', '"a{b}"', "1", '\'a{b="c"d="e"}\''],
     "metrics.NAME.good": ['"1a"', "\"a{b='c'}\""],
@@ -292,6 +294,11 @@ def test_a_bad_value_is_named_with_its_line_and_its_cure(place: str, value: str)
         ('[checks]\nunit = ["pytest"]\n', 2, "checks.unit is no table"),
         ("[checks.unit]\n", 1, "checks.unit has no 'run'"),
         ('[checks."a b"]\nrun = ["x"]\n', 1, "checks.a b cannot be a name"),
+        (
+            '[checks.a]\nrun = ["a"]\ncoverage = "x"\n[checks.b]\nrun = ["b"]\ncoverage = "./x"\n',
+            6,
+            "checks.b.coverage is the report of checks.a already",
+        ),
         ("[metrics.mine]\n", 1, "metrics.mine has no 'kind'"),
         ('[metrics.mine]\ntotal = "a"\n', 1, "metrics.mine has no 'kind'"),
         ('[metrics.mine]\nkind = "ratio"\nbad = "b"\n', 1, "is a ratio and has no 'total'"),

@@ -3,7 +3,7 @@
 from difflib import SequenceMatcher, unified_diff
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.domain.coverage import (
@@ -47,6 +47,7 @@ def untested(text: str, added: dict[str, set[int]]) -> Coverage:
     return coverage([told(text, added)])
 
 
+@settings(deadline=None)
 @given(
     old=st.dictionaries(st.sampled_from(FILES), TEXTS),
     new=st.dictionaries(st.sampled_from(FILES), TEXTS),
@@ -71,6 +72,7 @@ def test_added_lines_are_numbered_as_they_stand_after_the_change(
     assert added_lines(patch) == expected
 
 
+@settings(deadline=None)
 @given(
     reports=st.lists(COUNTS, max_size=3),
     added=st.dictionaries(st.sampled_from(FILES), st.sets(st.integers(1, 30)), max_size=2),
@@ -102,6 +104,7 @@ def test_a_line_is_tested_when_any_check_ran_it(
         )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.text("SFDA:,-0123456789\r\nend_of_record@+ ", max_size=200))
 def test_no_text_is_too_odd_to_be_read(text: str) -> None:
     """Neither a report nor a diff, whatever it holds, ends in anything but numbers."""

@@ -31,6 +31,7 @@ from surefoot.adapters.store.rows import (
 )
 from surefoot.adapters.store.tables import metadata
 from surefoot.domain.change import Change, Commit, Diff, Intent, Person, Stamps
+from surefoot.domain.coverage import Coverage, UntestedFile
 from surefoot.domain.errors import NotFound, OutsideFailed, Refused
 from surefoot.domain.lifecycle import Phase
 from surefoot.domain.token import TokenKind
@@ -117,6 +118,17 @@ def test_a_change_from_before_forward_only_comes_back_as_one_that_can_go_back() 
     state = json.loads(row["state"])
     del state["intent"]["forward_only"]
     assert change_from(row | {"state": json.dumps(state)}) == a_change()
+
+
+def test_a_change_from_before_coverage_comes_back_as_one_that_nothing_is_known_of() -> None:
+    """A state without it is read; one with it comes back as it was written."""
+    row = change_row(a_change(), now=0.0)
+    state = json.loads(row["state"])
+    del state["coverage"]
+    assert change_from(row | {"state": json.dumps(state)}) == a_change()
+    file = UntestedFile("app.py", ((12, 14), (20, 20)))
+    covered = replace(a_change(), coverage=Coverage(38, 4, (file,), 0, ("One is missing.",)))
+    assert change_from(change_row(covered, now=0.0)) == covered
 
 
 def test_a_number_that_is_not_finite_is_never_written() -> None:

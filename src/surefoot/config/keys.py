@@ -39,6 +39,12 @@ KEYS: tuple[Key, ...] = (
     Key("release.stop_timeout", "duration", '"10s"', "from SIGTERM to SIGKILL"),
     Key("checks.NAME.run", "argv", "required", "must exit 0 before exposure"),
     Key("checks.NAME.time_limit", "limit", '"30m"', "after which its process group is ended"),
+    Key(
+        "checks.NAME.coverage",
+        "report",
+        "none",
+        "an LCOV tracefile that it leaves; see [Untested lines](#untested-lines)",
+    ),
     Key("metrics.NAME.kind", "kind", "none", "ratio, latency, gauge or counter"),
     Key("metrics.NAME.bad", "selector", "none", "ratio: counts what is bad"),
     Key("metrics.NAME.good", "selector", "none", "ratio: counts what is good, instead of bad"),

@@ -217,12 +217,18 @@ class _Reader:
 
     def checks(self, values: Mapping[Path, Any]) -> Iterator[Check]:
         """The declared checks, in the order of the file."""
+        reports: dict[str, str] = {}
         for name in self.document.get("checks", {}):
             fields = _under(values, "checks", name)
             if "run" not in fields:
                 cure = 'Add run = ["the", "command"].'
                 raise self.error(("checks", name), "has no 'run'", cure)
-            yield Check(name, **_seconds(fields, ("time_limit",)))
+            check = Check(name, **_seconds(fields, ("time_limit",)))
+            if check.coverage and reports.setdefault(check.coverage, name) != name:
+                what = f"is the report of checks.{reports[check.coverage]} already"
+                cure = "Let each check write a file of its own: they are read after the last one."
+                raise self.error(("checks", name, "coverage"), what, cure)
+            yield check
 
     def metrics(self, values: Mapping[Path, Any]) -> Iterator[Metric]:
         """The declared metrics, in the order of the file."""

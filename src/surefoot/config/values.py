@@ -5,6 +5,7 @@ import re
 import reprlib
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import Any
 
 from surefoot.domain.change import Person
@@ -140,6 +141,15 @@ def _file(value: object) -> str:
     return text
 
 
+def _report(value: object) -> str:
+    text = _text(value)
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        cure = 'Name a file below the folder of surefoot.toml, such as "coverage/lcov.info".'
+        raise Bad(f"is {_shown(text)}", cure)
+    return str(path)
+
+
 def _duration(value: object) -> float:
     found = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
@@ -257,6 +267,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     "count": _count,
     "table": _table,
     "file": _file,
+    "report": _report,
     "duration": _duration,
     "limit": _limit,
     "timeout": _timeout,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from surefoot.domain.coverage import Coverage
 from surefoot.domain.lifecycle import Event, Phase, after
 from surefoot.domain.metric import Metric
 from surefoot.domain.verdict import Word
@@ -275,6 +276,7 @@ class Change:
     harm: Harm = field(default_factory=Harm)
     unproven: bool = False
     taught: Taught | None = None
+    coverage: Coverage | None = None  # none: no check of it leaves a report
 
     @property
     def placebo(self) -> bool:

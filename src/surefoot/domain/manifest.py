@@ -53,11 +53,12 @@ class ReleaseRules:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A command that must pass before exposure."""
+    """A command that must pass before exposure. `coverage` is the LCOV tracefile it leaves."""
 
     name: str
     run: tuple[str, ...]
     time_limit_s: float = 1800.0
+    coverage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ Giving back, routes and ends are acts of an instant. Checks, build and preparing
 they run as jobs beside the loop and report a finished part.
 """
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from surefoot.domain.change import Change, PartOf, PartState
-from surefoot.domain.errors import OutsideFailed, Refused
+from surefoot.domain.coverage import Coverage
+from surefoot.domain.errors import OutsideFailed, Refused, SurefootError
 from surefoot.domain.facts import (
     Act,
     Build,
@@ -21,6 +23,7 @@ from surefoot.domain.facts import (
     StartRelease,
 )
 from surefoot.domain.manifest import Address, Check
+from surefoot.engine.coverage import committed_reports, coverage_of
 from surefoot.engine.run import Outside, ServiceRun
 from surefoot.ports import (
     CommandSpec,
@@ -55,11 +58,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class PartDone:
-    """A part of getting ready that has ended, and what the rehearsal took if it was one."""
+    """A part of getting ready that has ended, and what it told beside its output, if it did."""
 
     name: str
     part: PartOf
     rehearsed_s: float | None = None
+    coverage: Coverage | None = None
 
 
 class Actor:
@@ -207,12 +211,14 @@ class Actor:
     async def work(self, run: ServiceRun, change: Change, act: Act) -> PartDone:
         """Do a job to its end, and say how it ended."""
         began = self.outside.clock.now()
+        rehearsed, covered = None, None
         try:
             match act:
                 case RunChecks():
-                    name, finished, rehearsed = "checks", await self._check(run, change), None
+                    name = "checks"
+                    finished, covered = await self._check(run, change)
                 case Build():
-                    name, finished, rehearsed = "build", await self._build(run, change), None
+                    name, finished = "build", await self._build(run, change)
                 case Prepare():
                     name = "prepare"
                     finished, rehearsed = await self._prepare(run, change)
@@ -220,32 +226,44 @@ class Actor:
                     raise OutsideFailed(f"Surefoot does not know how to do {act}.")
         except Refused as refusal:
             name = {RunChecks: "checks", Build: "build"}.get(type(act), "prepare")
-            finished, rehearsed = (
-                Finished(ok=False, code=None, seconds=0.0, said=str(refusal)),
-                None,
-            )
+            finished = Finished(ok=False, code=None, seconds=0.0, said=str(refusal))
         state = PartState.DONE if finished.ok else PartState.FAILED
         part = PartOf(state, began, self.outside.clock.now(), finished.said)
-        return PartDone(name, part, rehearsed)
+        return PartDone(name, part, rehearsed, covered)
 
     def folder(self, run: ServiceRun, change: Change, use: str) -> Path:
         """A checkout of a change: `tree` is what runs, `checks` is where checks may make a mess."""
         return self.home / "services" / run.name / "releases" / str(change.built_as) / use
 
-    async def _check(self, run: ServiceRun, change: Change) -> Finished:
+    async def _check(self, run: ServiceRun, change: Change) -> tuple[Finished, Coverage | None]:
         """Every check, one after the other; the first that does not pass ends it."""
         checks = run.manifest_of(change.number).checks
         finished = Finished(ok=True, code=0, seconds=0.0, said="no checks are declared")
         if not checks:
-            return finished
+            return finished, None
         root = self.folder(run, change, "checks")
         await self.outside.scm.checkout(run.name, change.revision, root)
+        old = committed_reports(root / run.record.folder, checks)
         for check in checks:
             finished = await self._run_check(run, check, root)
             if not finished.ok:
                 said = f"check '{check.name}': {_why(finished)}\n{finished.said}"
-                return replace(finished, said=said)
-        return finished
+                return replace(finished, said=said), None
+        return finished, await self._coverage(run, change, old)
+
+    async def _coverage(
+        self, run: ServiceRun, change: Change, old: frozenset[str]
+    ) -> Coverage | None:
+        """What the reports of its checks tell, where they name any. Read beside the loop."""
+        checks = [one for one in run.manifest_of(change.number).checks if one.coverage]
+        if not checks:
+            return None
+        folder, root = run.record.folder, self.folder(run, change, "checks")
+        try:
+            patch = await self.outside.scm.diff(run.name, change.base, change.revision, folder)
+        except SurefootError as failed:
+            return Coverage(unread=(f"The diff could not be set beside coverage: {failed}",))
+        return await asyncio.to_thread(coverage_of, patch, root, root / folder, checks, old)
 
     async def _run_check(self, run: ServiceRun, check: Check, root: Path) -> Finished:
         output = root.parent / f"check-{check.name}.log"

@@ -326,6 +326,7 @@ class Driver:
                 before,
                 parts=replace(before.parts, **{done.name: done.part}),
                 rehearsed_s=done.rehearsed_s or before.rehearsed_s,
+                coverage=done.coverage or before.coverage,
             )
             if await self._save(run, self._saved(run, before, after, ())):
                 run.changes[number] = after

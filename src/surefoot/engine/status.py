@@ -10,6 +10,7 @@ from surefoot.domain.verdict import Level
 
 __all__ = [
     "ChangeStatus",
+    "CoverageStatus",
     "DiffStatus",
     "DoctorFinding",
     "Harmed",
@@ -26,6 +27,7 @@ __all__ = [
     "Size",
     "Times",
     "UndoStatus",
+    "UntestedFileStatus",
     "VerdictStatus",
     "WaitStatus",
 ]
@@ -49,6 +51,30 @@ class PartStatus:
     state: str
     seconds: float | None
     said: str
+
+
+@dataclass(frozen=True, slots=True)
+class UntestedFileStatus:
+    """Lines of a file that no check ran, as in "12-14, 20"."""
+
+    path: str
+    lines: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageStatus:
+    """How many added lines can run and how many of those no check ran, as coverage reports tell.
+
+    `says` is that in a sentence; empty where no report could be read. The first of those lines
+    stand in `files`, `left_out` do not. `unread` are sentences on reports that were not counted.
+    """
+
+    says: str
+    can_run: int
+    untested: int
+    files: tuple[UntestedFileStatus, ...]
+    left_out: int
+    unread: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +189,8 @@ class ChangeStatus:
     `forward_only`: it alters data, and of that no way back exists. `before_after` is a sentence
     about what came with a live change that has nothing beside it any more: the weaker grade. A
     `placebo` is the live release once more. `carried_by` is the fix that holds its commits.
-    `unproven`: it was given back, and nothing shows that users are well since.
+    `unproven`: it was given back, and nothing shows that users are well since. `coverage` is None
+    where no check names a report, or checks have not passed yet.
     """
 
     service: str
@@ -215,6 +242,7 @@ class ChangeStatus:
     placebo: bool = False
     carried_by: int | None = None
     unproven: bool = False
+    coverage: CoverageStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

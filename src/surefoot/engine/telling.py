@@ -12,6 +12,7 @@ from surefoot.analysis.forecast import in_words as words_of
 from surefoot.analysis.plan import JudgePlan
 from surefoot.analysis.words import promise_in_words
 from surefoot.domain.change import Cause, Change, PartOf, PartState, WaitCause
+from surefoot.domain.coverage import Coverage
 from surefoot.domain.lane import Hold, Lane
 from surefoot.domain.lifecycle import EXPOSED, FINAL, LIVE, TABLE, UNEXPOSED, Phase, way
 from surefoot.domain.risk import ONE_WAY
@@ -23,6 +24,7 @@ from surefoot.engine.planning import plan_for
 from surefoot.engine.run import ServiceRun
 from surefoot.engine.status import (
     ChangeStatus,
+    CoverageStatus,
     Harmed,
     MetricStatus,
     PartStatus,
@@ -31,6 +33,7 @@ from surefoot.engine.status import (
     Size,
     Times,
     UndoStatus,
+    UntestedFileStatus,
     VerdictStatus,
     WaitStatus,
 )
@@ -140,8 +143,7 @@ def change_status(
 
     `slot_s` is as `slot` has it, for one that waits.
     """
-    lane = run.lane
-    exposure = run.watch.exposure
+    lane, exposure = run.lane, run.watch.exposure
     watched = exposure is not None and exposure.change == change.number
     reading = exposure.reading if exposure else None
     harm = exposure.harm if exposure and watched else change.harm
@@ -197,6 +199,7 @@ def change_status(
         placebo=change.placebo,
         carried_by=change.carried_by,
         unproven=change.unproven,
+        coverage=_coverage_status(change.coverage) if change.coverage else None,
     )
 
 
@@ -278,6 +281,38 @@ def _part_status(name: str, part: PartOf) -> PartStatus:
         seconds = round(part.ended_at - part.started_at, 3)
     state = "open" if part.state is PartState.OPEN else part.state.value
     return PartStatus(name, state, seconds, part.said)
+
+
+def _coverage_status(coverage: Coverage) -> CoverageStatus:
+    files = (
+        UntestedFileStatus(file.path, ", ".join(map(_range, file.lines))) for file in coverage.files
+    )
+    return CoverageStatus(
+        says=_covered(coverage),
+        can_run=coverage.can_run,
+        untested=coverage.untested,
+        files=tuple(files),
+        left_out=coverage.left_out,
+        unread=coverage.unread,
+    )
+
+
+def _range(lines: tuple[int, int]) -> str:
+    first, last = lines
+    return f"{first}" if first == last else f"{first}-{last}"
+
+
+def _covered(coverage: Coverage) -> str:
+    """A check without a report may have run them, so that this is said of those with one alone."""
+    if coverage.untested:
+        were, them = ("was", "it") if coverage.untested == 1 else ("were", "them")
+        return (
+            f"{coverage.untested} of {coverage.can_run} added lines that can run {were} run by no "
+            f"check with a coverage report: who can test {them}?"
+        )
+    if coverage.can_run:
+        return "Every added line that can run was run by a check."
+    return "" if coverage.unread else "No report of a check knows an added line that can run."
 
 
 def _wait_status(change: Change) -> WaitStatus | None:
