@@ -20,6 +20,7 @@ from surefoot.domain.errors import NotFound
 from surefoot.domain.verdict import Level
 from surefoot.engine.status import (
     ChangeStatus,
+    CoverageStatus,
     Harmed,
     MetricStatus,
     PartStatus,
@@ -27,6 +28,7 @@ from surefoot.engine.status import (
     ServiceStatus,
     Times,
     UndoStatus,
+    UntestedFileStatus,
     VerdictStatus,
     WaitStatus,
 )
@@ -104,6 +106,18 @@ READY = tuple(PartStatus(name, "done", 4.2, "fine") for name in ("checks", "revi
 UNDO = UndoStatus(possible=True, seconds=0.4, says="Undo 41 (0.400 s)")
 NO_UNDO = UndoStatus(possible=False, seconds=None, says="Nothing to undo: all users are on 40")
 HARMLESS = Harmed(900, 9, 9.0)
+UNTESTED = CoverageStatus(
+    says="6 of 38 added lines that can run were run by no check with a coverage report: "
+    "who can test them?",
+    can_run=38,
+    untested=6,
+    files=(
+        UntestedFileStatus("export/csv.py", "12-14"),
+        UntestedFileStatus("<script>.py", "20"),
+    ),
+    left_out=2,
+    unread=("The coverage report of check slow is not there: cov/lcov.info.",),
+)
 
 AT_WORK = replace(
     FIRST,
@@ -112,6 +126,7 @@ AT_WORK = replace(
     base_number=40,
     parts=(*READY, PartStatus("rehearsal", "done", 0.48, "")),
     undo=UNDO,
+    coverage=UNTESTED,
     proposed_at=BEGAN - 30.0,
     forecast="",
     harmed=Harmed(0, 0, 0.0),

@@ -10,7 +10,7 @@ import pytest
 from gallery import NOW, STATES, Gallery, gallery
 from recorded import BO, Served, served
 
-from surefoot.engine.status import PartStatus
+from surefoot.engine.status import CoverageStatus, PartStatus
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -168,6 +168,32 @@ def test_nothing_is_watched_that_nobody_meets_any_more(site: Served, control: Ga
         assert ("watching</td>" in hurt) is goes_on
         assert ("Its watch ended before there was a verdict." in hurt) is not goes_on
     del control.shown[55]
+
+
+def test_untested_lines_are_shown_with_what_the_change_is(site: Served) -> None:
+    """A sentence, the lines of each file, what is left out, and which report is missing."""
+    _, page, _ = site.send("GET", "/changes/103")
+    what = page.partition('id="what"')[2].partition("</section>")[0]
+    assert "6 of 38 added lines that can run were run by no check" in what
+    assert "<li><code>export/csv.py</code>: 12-14</li>" in what
+    assert "<li><code>&lt;script&gt;.py</code>: 20</li>" in what
+    assert "<li>and 2 lines more</li>" in what
+    assert "<p>The coverage report of check slow is not there: cov/lcov.info.</p>" in what
+
+
+def test_of_lines_that_nobody_counts_nothing_is_said(site: Served, control: Gallery) -> None:
+    """Where no check leaves a report; where every line was run there is a sentence and no list."""
+    control.shown[58] = replace(STATES["verified"], number=58, service="held", coverage=None)
+    _, page, _ = site.send("GET", "/changes/58")
+    assert "can run" not in page
+    assert "coverage" not in page
+    says = "Every added line that can run was run by a check."
+    tested = CoverageStatus(says, can_run=38, untested=0, files=(), left_out=0, unread=())
+    control.shown[58] = replace(STATES["verified"], number=58, service="held", coverage=tested)
+    _, page, _ = site.send("GET", "/changes/58")
+    assert f"<p>{says}</p>" in page
+    assert 'class="untested"' not in page
+    del control.shown[58]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from surefoot.domain.errors import OutsideFailed
 
 __all__ = [
     "ChangeView",
+    "CoverageView",
     "EntryView",
     "FindingView",
     "HarmedView",
@@ -51,6 +52,13 @@ class PartView(msgspec.Struct, frozen=True):
     state: str
     seconds: float | None
     said: str
+
+
+class CoverageView(msgspec.Struct, frozen=True):
+    """Added lines that no check ran, in a sentence; reports that could not be counted."""
+
+    says: str
+    unread: tuple[str, ...] = ()
 
 
 class WaitView(msgspec.Struct, frozen=True):
@@ -168,6 +176,7 @@ class ChangeView(msgspec.Struct, frozen=True):
     ended_at: float | None
     next: tuple[str, ...]
     forward_only: bool = False
+    coverage: CoverageView | None = None
     before_after: str = ""
 
 

@@ -229,6 +229,12 @@ def change_lines(change: ChangeView) -> list[str]:
     return [heading(change), f"  {change.sentence}", *ending(change)]
 
 
+def _untested(change: ChangeView) -> list[str]:
+    """What coverage reports tell, where a check leaves one."""
+    known = change.coverage
+    return [f"  {line}" for line in (known.says, *known.unread) if line] if known else []
+
+
 def why_lines(change: ChangeView, entries: Iterable[EntryView]) -> list[str]:
     """Why a change is where it is, with the evidence."""
     lines = [heading(change), f"  {change.sentence}"]
@@ -242,6 +248,7 @@ def why_lines(change: ChangeView, entries: Iterable[EntryView]) -> list[str]:
         for part in change.parts
         if part.state == "failed" and part.said
     ]
+    lines += _untested(change)
     if change.rehearsed_s is not None:
         not_covered = " Traffic can go back, data cannot." if change.forward_only else ""
         took = span(change.rehearsed_s)
@@ -299,6 +306,7 @@ def review_lines(change: ChangeView) -> list[str]:
         lines.append("  Forward only: it alters data. Traffic can go back, data cannot.")
     if change.watch or change.expect:
         lines.append(f"  To watch: {', '.join((*change.watch, *change.expect))}.")
+    lines += _untested(change)
     lines += [f"  Asked: {question}" for question in change.asked]
     lines += [f"  Approved by {name}." for name in change.approved_by]
     base = f"{change.base[:12]}.." if change.base else ""
