@@ -144,12 +144,16 @@ async def test_late_harm_in_the_soak_restores_and_takes_verified_back(world: Wor
     number = await world.ship()
     assert (await world.until_settled(number)).phase is Phase.VERIFIED
     await world.live(60)
+    before = world.change(number).harm
     world.production.behave("shop", number, Behaviour(errors=0.5))
     await world.until_phase(number, Phase.RESTORED, Phase.NOT_RESTORED, within=120)
     change = world.change(number)
     assert (change.phase, change.cause) == (Phase.RESTORED, Cause.HARM), change.because
     assert world.share(0) == 1.0
-    assert change.harm.harmed > 0
+    # All users met it for a minute and until it was found: that counts as well.
+    bad, usual = change.harm.harmed - before.harmed, change.harm.expected - before.expected
+    assert change.harm.requests - before.requests > 60 * 190
+    assert bad > usual + 20
 
 
 async def test_when_old_and_new_are_hurt_it_is_the_host(world: World):

@@ -219,6 +219,14 @@ class Harm:
     harmed: int = 0
     expected: float = 0.0
 
+    def __add__(self, later: "Harm") -> "Harm":
+        """What they got then and later."""
+        return Harm(
+            self.requests + later.requests,
+            self.harmed + later.harmed,
+            round(self.expected + later.expected, 1),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Taught:

@@ -190,7 +190,7 @@ class Driver:
 
         Nobody is told of a state before it is written down, but on the way back.
         """
-        after = self._with_harm(run, decision.change)
+        after = self._with_harm(run, change, decision.change)
         going_back = after.phase in WAY_BACK or change.phase in WAY_BACK
         run.changes[change.number] = after
         if any(isinstance(act, GiveBack) for act in decision.acts):
@@ -212,12 +212,14 @@ class Driver:
             elif not isinstance(act, GiveBack):
                 await self._try(run, after, act)
 
-    def _with_harm(self, run: ServiceRun, change: Change) -> Change:
-        """The harm counted so far goes with the change while users can still meet it."""
+    def _with_harm(self, run: ServiceRun, before: Change, after: Change) -> Change:
+        """The harm counted so far goes with the change, also what it did while all met it."""
         exposure = run.watch.exposure
-        if exposure is None or exposure.change != change.number:
-            return change
-        return replace(change, harm=exposure.harm)
+        if exposure is not None and exposure.change == after.number:
+            return replace(after, harm=exposure.harm)
+        if before.phase in LIVE and after.phase in WAY_BACK:
+            return replace(after, harm=after.harm + run.watch.live_harm)
+        return after
 
     def _saved(
         self, run: ServiceRun, before: Change, after: Change, acts: tuple[Act, ...]

@@ -184,6 +184,7 @@ class Watch:
     watched_s: float = 0.0
     going_back: bool = False
     before_soak: float | None = None
+    live: Tally = field(default_factory=Tally)  # what users got of the live release in its soak
     exposed_at: float | None = None  # of the last change, in seconds of the history
     live_since: float = 0.0  # when what is live got all users, in those seconds
     took_over: TakeOver | None = None
@@ -288,6 +289,7 @@ class Watch:
         self.soak = SoakWatch(p, history.phi("errors")) if p is not None else None
         self.soaking = Liveness(_slowest(history))
         self.soak_reading = None
+        self.live = Tally()
 
     def leave_live(self) -> None:
         """What was live is undone: another release has all users from now on."""
@@ -323,6 +325,9 @@ class Watch:
         if self.going_back:
             self.after_undo.append(metered.rows)
             return
+        for row in metered.rows:
+            if isinstance(row, RatioTick) and row.metric == "errors":
+                self.live.add(row)
         self._remember(metered)
         if exposure is None:
             self._watch_soak(metered, instances)
@@ -370,6 +375,12 @@ class Watch:
         if self.exposure and self.exposure.change == change.number:
             return self.exposure.reading
         return None
+
+    @property
+    def live_harm(self) -> Harm:
+        """What users got from the live release since it is watched as such, and what is usual."""
+        bad, answered = self.live.baseline_bad, self.live.baseline_all
+        return Harm(round(answered), round(bad), round((self.before_soak or 0.0) * answered, 1))
 
     def old_hurt(self, now: float) -> bool:
         """Whether the old release is hurt at this moment, by its death or by gross errors."""
