@@ -28,7 +28,7 @@ LIVED := tests/e2e tests/crash tests/browser/test_browser_rollouts.py tests/secu
 
 test: check  ## the static checks, then every test
 	@$(BIN)/pytest -n 4 --dist worksteal $(LIVED:%=--ignore=%) $(ARGS)
-	@$(BIN)/pytest -n 4 --dist loadgroup $(LIVED) $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadscope $(LIVED) $(ARGS)
 
 crash: $(VENV)/.dev  ## kill, freeze, fill and lock everything, for half an hour
 	@$(BIN)/python tests/crash $(ARGS)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from world import ANA, BO, Site, World, wait_for
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("rollouts")]
+pytestmark = pytest.mark.timeout(600)
 
 SOON, LATER = 30_000, 300_000  # milliseconds: at a page's own pace, and at a verdict's
 KEEP_ALL_THAT_IS_SHOWN = """() => {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("bad input")]
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

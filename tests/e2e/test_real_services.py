@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from world import BO, Refusal, Site, World, free_port, wait_for
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("real services")]
+pytestmark = pytest.mark.timeout(600)
 
 SECRET = "correct-horse-battery-staple-4711"
 

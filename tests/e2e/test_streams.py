@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 from world import BO, Site, wait_for
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("streams")]
+pytestmark = pytest.mark.timeout(600)
 
 DRAIN_S = 5.0
 STOP_S = 2.0

@@ -16,7 +16,7 @@ from world import ANA, BO, Load, Refusal, Service, World, wait_for
 
 from surefoot.api.routes import ROUTES
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("an installation")]
+pytestmark = pytest.mark.timeout(400)
 
 # Halves that no other text of an installation holds; wrapped, each half stands on a line alone.
 HALVES = ("Zq7wLk2MvB9s", "Xt4dRp8HnJ6c")
