@@ -1,5 +1,6 @@
 """Which tests one worker takes one after the other, where several run side by side."""
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
@@ -20,6 +21,7 @@ class Scheduling(LoadScopeScheduling):
         return file if file in TOGETHER else nodeid
 
 
+@pytest.hookimpl(optionalhook=True)  # where tests run one after the other, nobody asks
 def pytest_xdist_make_scheduler(config, log):
     """For `--dist loadscope`, which would keep the tests of every file together."""
     return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
