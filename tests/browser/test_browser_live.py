@@ -51,7 +51,7 @@ def test_undo_is_one_press_while_users_meet_it(control: Gallery, site, reader_of
     """The order is given, and the page says what became of it."""
     page = reader_of(site).open(f"/changes/{GOING}")
     page.get_by_role("button", name="Undo 41").click()
-    expect(page.locator("#sentence")).to_contain_text("Change 103 was undone")
+    expect(page.locator("#sentence")).to_contain_text("All users are on 40 again")
     assert [kind for kind, _ in control.orders].count("undo") == 1
 
 
@@ -80,7 +80,7 @@ def test_u_arms_and_u_again_presses(control: Gallery, site, reader_of) -> None:
     assert "undo" not in dict(control.orders)
     page.keyboard.press("u")
     page.keyboard.press("u")
-    expect(page.locator("#sentence")).to_contain_text("was undone")
+    expect(page.locator("#sentence")).to_contain_text("All users are on 40 again")
 
 
 def test_a_key_that_is_typed_is_no_order(control: Gallery, site, reader_of) -> None:

@@ -113,7 +113,7 @@ def test_all_of_it_is_there_without_a_script(control: Gallery, site, reader_of) 
     expect(page.locator("footer")).to_contain_text("UTC")
     expect(page.get_by_text("Times are your own")).to_be_hidden()
     page.get_by_role("button", name="Undo 41").click()
-    expect(page.locator("#sentence")).to_contain_text("Change 103 was undone")
+    expect(page.locator("#sentence")).to_contain_text("All users are on 40 again")
     assert [kind for kind, _ in control.orders].count("undo") == 1
 
 
