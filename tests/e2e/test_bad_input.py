@@ -49,7 +49,7 @@ def test_several_commits_are_listed_and_can_be_taken_one_by_one(world, clean):
         clean.commit(subject, seconds=0.001 * n)
     done = world.cli("ship", "--detach", folder=clean.folder)
     assert done.returncode == 0, done.stderr
-    assert "3 commits that nobody shipped yet" in done.stdout
+    assert "3 commits as one change:" in done.stdout
     assert "two; rm -rf (Ana)" in done.stdout
     assert "surefoot ship --each" in done.stdout
     number = world.get("/v1/changes")["changes"][0]["number"]

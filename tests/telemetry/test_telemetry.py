@@ -307,7 +307,9 @@ async def test_baseline_alone(telemetry, proxy, arms):
     assert metered.canary_answered == 0
 
 
-async def test_several_instances_are_compared_with_each_other(telemetry, proxy, live, canary):
+async def test_several_instances_are_compared_with_each_other(
+    telemetry, proxy, live, canary, eventually
+):
     """What every other instance did stands beside what the rest did, and adds up to the arm."""
     both = UpstreamArm(3, (live.address, canary.address))
     watched = Watched("shop", None, both, metrics=(CHECKOUTS,), metrics_path="/metrics")
@@ -317,7 +319,8 @@ async def test_several_instances_are_compared_with_each_other(telemetry, proxy, 
     live.page, canary.page = page(3, 198, fast=180, every=201), page(5, 15, fast=12, every=20)
     await proxy.ask("/r3/", times=20)
     await proxy.ask("/r3/bad", times=10)
-    await asyncio.sleep(0.3)
+    await eventually(lambda: _rows_written(proxy, 31))  # one more from the proxy's own start
+    await asyncio.sleep(0.21)
     second = await telemetry.look(watched)
     halves = {(row.metric, row.arm): row for row in second.halves}
     one, other = (halves["checkout_errors", arm] for arm in Arm)

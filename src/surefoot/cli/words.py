@@ -81,7 +81,7 @@ def several_commits(change: ChangeView) -> list[str]:
     if len(change.commits) <= 1:
         return []
     return [
-        f"{len(change.commits)} commits that nobody shipped yet, as one change:",
+        f"{len(change.commits)} commits as one change:",
         *(f"  {commit}" for commit in change.commits),
         f"  One by one: surefoot undo {change.number} && surefoot ship --each",
     ]

@@ -403,7 +403,7 @@ def _warnings(change: Change, manifest: Manifest, carried: tuple[Change, ...]) -
     if len(change.commits) > 1:
         who = ", ".join(person.name for person in change.authors)
         warnings.append(
-            f"{len(change.commits)} commits that nobody shipped yet, by {who}: as one change. "
+            f"{len(change.commits)} commits as one change, by {who}. "
             "`surefoot ship --each` takes them one by one."
         )
     if not change.intent.watch and not change.intent.expect and not manifest.metrics:
