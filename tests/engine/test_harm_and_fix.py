@@ -156,6 +156,22 @@ async def test_late_harm_in_the_soak_restores_and_takes_verified_back(world: Wor
     assert bad > usual + 20
 
 
+async def test_late_harm_is_counted_past_a_successor_that_was_undone(world: World):
+    """What users got from a live release counts as long as it is live, whatever was beside it."""
+    await world.open()
+    first = await world.ship("one")
+    await world.until_settled(first)
+    before = world.change(first).harm.requests
+    await world.live(60)
+    second = await world.ship("two")
+    await world.until_phase(second, Phase.ROLLING_OUT, within=100)
+    await world.undo(second)
+    await world.until_phase(second, Phase.RESTORED, within=30)
+    await world.undo(first)
+    await world.until_phase(first, Phase.RESTORED, within=30)
+    assert world.change(first).harm.requests - before > 60 * 190
+
+
 async def test_when_old_and_new_are_hurt_it_is_the_host(world: World):
     """Nobody can tell whether it is the change, so it is given back and no commit is suspect."""
     await world.open()

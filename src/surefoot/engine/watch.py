@@ -184,7 +184,7 @@ class Watch:
     watched_s: float = 0.0
     going_back: bool = False
     before_soak: float | None = None
-    live: Tally = field(default_factory=Tally)  # what users got of the live release in its soak
+    live: Tally = field(default_factory=Tally)  # what users got from the live release since it is
     exposed_at: float | None = None  # of the last change, in seconds of the history
     live_since: float = 0.0  # when what is live got all users, in those seconds
     took_over: TakeOver | None = None
@@ -284,16 +284,15 @@ class Watch:
         if fresh:
             if self.exposed_at is not None:
                 self.took_over = TakeOver(self.live_since, self.exposed_at, self.watched_s)
-            self.live_since = self.watched_s
+            self.live_since, self.live = self.watched_s, Tally()
         p = self.before_soak = history.p("errors")
         self.soak = SoakWatch(p, history.phi("errors")) if p is not None else None
         self.soaking = Liveness(_slowest(history))
         self.soak_reading = None
-        self.live = Tally()
 
     def leave_live(self) -> None:
         """What was live is undone: another release has all users from now on."""
-        self.took_over, self.live_since = None, self.watched_s
+        self.took_over, self.live_since, self.live = None, self.watched_s, Tally()
 
     def before_after(self, metrics: Iterable[Metric]) -> tuple[BeforeAfter, ...]:
         """Of each ratio, what the change that is live now brought; nothing after a restart."""
@@ -325,9 +324,9 @@ class Watch:
         if self.going_back:
             self.after_undo.append(metered.rows)
             return
-        for row in metered.rows:
-            if isinstance(row, RatioTick) and row.metric == "errors":
-                self.live.add(row)
+        bad, answered = _errors(metered.rows, Arm.BASELINE)
+        self.live.baseline_bad += bad
+        self.live.baseline_all += answered
         self._remember(metered)
         if exposure is None:
             self._watch_soak(metered, instances)
