@@ -106,6 +106,16 @@ async def test_worse_is_a_false_alarm_and_no_harm(world: World):
     assert (await world.until_settled(await world.ship())).phase is Phase.VERIFIED
 
 
+async def test_an_undo_beside_a_placebo_names_what_it_undoes(world: World):
+    """It is the live release, and users go to the one before it; a placebo's own leads to live."""
+    change, placebo = await beside_a_change(world)
+    await world.until_phase(placebo, Phase.ROLLING_OUT, within=100)
+    service = await world.desk.service("shop")
+    assert (service.exposed, service.undo.number, service.undo.back_to) == (placebo, change, 0)
+    own = (await world.desk.change(placebo)).undo
+    assert (own.number, own.back_to) == (placebo, change)
+
+
 async def test_an_undecided_placebo_asks_nobody(world: World):
     """Its time limit is its end: no person answers for it, and none is told."""
     more = '[rollout]\ntime_limit = "2m"\n[notify]\nrun = ["tell-team"]\n'

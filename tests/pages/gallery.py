@@ -103,7 +103,7 @@ SLOW = replace(
 )
 CHECKOUT = metric("checkout_errors", "watching", (21, 1549), (34, 4477))
 READY = tuple(PartStatus(name, "done", 4.2, "fine") for name in ("checks", "review", "build"))
-UNDO = UndoStatus(possible=True, seconds=0.4, says="Undo 41 (0.400 s)")
+UNDO = UndoStatus(possible=True, seconds=0.4, says="Undo 41 (0.400 s)", number=41, back_to=40)
 NO_UNDO = UndoStatus(possible=False, seconds=None, says="Nothing to undo: all users are on 40")
 HARMLESS = Harmed(900, 9, 9.0)
 UNTESTED = CoverageStatus(

@@ -226,6 +226,16 @@ def test_what_cannot_be_undone_is_not_asked_about(site: Served) -> None:
     assert "No user has met 100: it leaves the lane, and nothing else changes." in page
 
 
+def test_a_service_tells_what_its_undo_undoes(site: Served, control: Gallery) -> None:
+    """Beside a placebo it is the live release: the confirmation is about that."""
+    was = control.known["rolling-out"]
+    undo = replace(was.undo, possible=True, says="Undo 110", number=110)
+    control.known["rolling-out"] = replace(was, undo=undo)
+    _, page, _ = site.send("GET", "/services/rolling-out/undo")
+    control.known["rolling-out"] = was
+    assert "All users go from 110 back to 40" in page
+
+
 def test_what_users_meet_within_a_fix_looks_as_that_does(site: Served, control: Gallery) -> None:
     """A change that its fix carries is not shown as one that nobody has met."""
     carried = replace(STATES["queued"], number=54, service="rolling-out", carried_by=103)

@@ -150,11 +150,16 @@ class VerdictStatus:
 
 @dataclass(frozen=True, slots=True)
 class UndoStatus:
-    """The way back: whether there is one, how long it takes, and its label."""
+    """The way back: whether there is one, how long it takes, and its label.
+
+    It undoes `number`, and leads users to the release `back_to`; None where there is none.
+    """
 
     possible: bool
     seconds: float | None
     says: str
+    number: int | None = None
+    back_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -399,7 +399,8 @@ def undo_status(lane: Lane, change: Change, now: float) -> UndoStatus:
     """Whether this change can be undone, how long it takes, and what the button says."""
     number = change.number
     if change.phase in UNEXPOSED:
-        return UndoStatus(possible=True, seconds=0.0, says=f"Withdraw {number} (no user met it)")
+        says = f"Withdraw {number} (no user met it)"
+        return UndoStatus(possible=True, seconds=0.0, says=says, number=number)
     back_to = lane.live
     if change.phase in LIVE:
         if lane.live is None or lane.live.number != number or lane.before is None:
@@ -412,7 +413,9 @@ def undo_status(lane: Lane, change: Change, now: float) -> UndoStatus:
         start = _between(prepare.started_at, prepare.ended_at)
         if not warm and start is not None:
             says = _undo_label(change, f"about {start:.0f} s: release {back_to.number} must start")
-            return UndoStatus(possible=True, seconds=start, says=says)
+            return UndoStatus(
+                possible=True, seconds=start, says=says, number=number, back_to=back_to.number
+            )
     elif change.phase not in EXPOSED:
         live = lane.live.number if lane.live else None
         says = f"Nothing to undo: all users are on {live}"
@@ -421,7 +424,9 @@ def undo_status(lane: Lane, change: Change, now: float) -> UndoStatus:
     took = ""
     if seconds is not None:
         took = f"{seconds:.1f} s" if seconds >= 0.1 else "under 0.1 s"  # noqa: PLR2004 -- less is at once
-    return UndoStatus(possible=True, seconds=seconds, says=_undo_label(change, took))
+    to = back_to.number if back_to else None
+    says = _undo_label(change, took)
+    return UndoStatus(possible=True, seconds=seconds, says=says, number=number, back_to=to)
 
 
 def _undo_label(change: Change, took: str) -> str:

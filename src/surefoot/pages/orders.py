@@ -137,10 +137,9 @@ async def confirm_undo_service(control: Control, request: Request) -> Page:
     """The same for what is exposed, else live, in a service. Raises `NotFound`."""
     service = await control.service(request.path_params["name"])
     back = _of_service(request)
-    current = service.exposed if service.exposed is not None else service.live
     effect = service.sentence
-    if current is not None:
-        effect = _effect(await control.change(current, service.name))
+    if service.undo.number is not None:
+        effect = _effect(await control.change(service.undo.number, service.name))
     return _confirm(service.undo, effect, f"{back}/undo", back)
 
 
@@ -151,8 +150,8 @@ def _effect(change: ChangeStatus) -> str:
     if change.exposed_at is None:
         return f"No user has met {change.number}: it leaves the lane, and nothing else changes."
     met = "All users go" if change.share in {0.0, 1.0} else f"{percent(change.share)} of users go"
-    back = f"back to {change.base_number}"
-    if change.base_number is None:
+    back = f"back to {change.undo.back_to}"
+    if change.undo.back_to is None:
         back = "off the air: nothing was live before"
     alters = " What it did to data stays." if change.forward_only else ""
     again = f"`surefoot ship --again {change.number}` sends it out once more."
