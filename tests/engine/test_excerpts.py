@@ -51,6 +51,17 @@ async def test_where_nothing_is_kept_that_is_said(world: World):
         await world.desk.output(99)
 
 
+async def test_a_release_that_prints_nothing_is_not_compared(world: World):
+    """Nothing is no less than what the other prints: it is said as it is."""
+    await world.open()
+    number = await world.ship()
+    world.target.prints("shop", 0, "ready", "set")
+    world.target.prints("shop", number)
+    status = await world.desk.output(number)
+    assert (status.lines, status.new) == ((), ())
+    assert status.says == "1 prints nothing; 0 printed 2 lines."
+
+
 async def test_many_kinds_and_long_lines_are_cut_and_counted(world: World):
     """Twenty kinds are told and the rest is counted; no line has more than 300 characters."""
     await world.open()

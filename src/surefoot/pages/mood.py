@@ -7,8 +7,7 @@ from surefoot.engine.status import ChangeStatus, ServiceStatus
 __all__ = ["Mood", "awaits_review", "change_mood", "change_word", "fails", "service_mood"]
 
 FAILING = 0.1  # of all requests: nobody calls that well, whatever is usual
-FEW = 5  # as many failures of the last ten seconds are no accident
-RATES_S = 10.0
+FEW_PER_S = 0.5  # so many failures a second are no accident
 
 
 class Mood(StrEnum):
@@ -39,7 +38,7 @@ _BY_PHASE = {
 def fails(service: ServiceStatus) -> bool:
     """Whether a service fails now, whichever release its users are on."""
     rate = service.error_rate or 0.0
-    return rate >= FAILING and rate * service.requests_per_s * RATES_S >= FEW
+    return rate >= FAILING and rate * service.requests_per_s >= FEW_PER_S
 
 
 def change_mood(change: ChangeStatus, service: ServiceStatus | None = None) -> Mood:
