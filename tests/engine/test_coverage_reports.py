@@ -40,6 +40,19 @@ def writes(text: str, path: str = "lcov.info") -> Callable[[Path], object]:
     return leave
 
 
+async def reporting(
+    world: World, leaves: dict[str, Callable[[Path], object]], more: str = UNIT
+) -> ReportingChecks:
+    """A service whose checks leave these things."""
+    checks = ReportingChecks(world.clock)
+    checks.leaves = {(name,): leave for name, leave in leaves.items()}
+    await world.end()
+    world.checks = checks
+    await world.up()
+    await world.open(more=more + NO_REVIEW)
+    return checks
+
+
 async def shipped(
     world: World,
     leaves: dict[str, Callable[[Path], object]],
@@ -47,12 +60,7 @@ async def shipped(
     files: dict[str, str] = CODE,
 ) -> ChangeStatus:
     """The status of a change to `CODE` that got ready, with checks that leave these things."""
-    checks = ReportingChecks(world.clock)
-    checks.leaves = {(name,): leave for name, leave in leaves.items()}
-    await world.end()
-    world.checks = checks
-    await world.up()
-    await world.open(more=more + NO_REVIEW)
+    await reporting(world, leaves, more)
     number = await world.ship(revision=world.commit("a sum", files=files))
     await world.until_phase(number, Phase.ROLLING_OUT, Phase.REJECTED, within=60)
     return await world.desk.change(number)
@@ -193,12 +201,7 @@ async def test_a_report_that_is_kept_in_git_is_not_believed(world: World):
 
 async def test_checks_that_fail_tell_of_no_lines(world: World):
     """A run that was cut short has run less than it would."""
-    checks = ReportingChecks(world.clock)
-    checks.leaves = {("unit",): writes(HALF)}
-    await world.end()
-    world.checks = checks
-    await world.up()
-    await world.open(more=UNIT + NO_REVIEW)
+    checks = await reporting(world, {"unit": writes(HALF)})
     checks.end(("unit",), Finished(ok=False, code=1, seconds=0.5, said="1 failed"))
     number = await world.ship(revision=world.commit("a sum", files=CODE))
     await world.until_phase(number, Phase.REJECTED, within=60)
@@ -207,12 +210,7 @@ async def test_checks_that_fail_tell_of_no_lines(world: World):
 
 async def test_a_diff_that_cannot_be_read_is_said(world: World):
     """It costs the knowledge of lines, not the checks that have passed."""
-    checks = ReportingChecks(world.clock)
-    checks.leaves = {("unit",): writes(HALF)}
-    await world.end()
-    world.checks = checks
-    await world.up()
-    await world.open(more=UNIT + NO_REVIEW)
+    await reporting(world, {"unit": writes(HALF)})
     world.scm.faults.fail("diff")
     number = await world.ship(revision=world.commit("a sum", files=CODE))
     await world.until_phase(number, Phase.ROLLING_OUT, within=60)
